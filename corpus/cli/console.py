@@ -1,0 +1,106 @@
+"""Where words go: results on stdout, progress and warnings on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from corpus.plan import Stale, Step
+from corpus.store import Entry
+
+# rich itself honours NO_COLOR and drops styles where the stream is no terminal.
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def warn(message: str) -> None:
+    print(f"warning: {message}", file=sys.stderr)
+
+
+def table(*columns: str, title: str | None = None) -> Table:
+    """A plain table: the first column left, the others right."""
+    made = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for position, column in enumerate(columns):
+        made.add_column(column, justify="left" if position == 0 else "right", overflow="fold")
+    return made
+
+
+def show(made: Table) -> None:
+    """Print a table at its full width: a pipe has no 80 columns."""
+    if out.is_terminal:
+        out.print(made)
+    else:
+        Console(width=200, highlight=False).print(made)
+
+
+class Watch:
+    """Draws a run: on a terminal a bar a step with rate and ETA, elsewhere a line a step and one every ten seconds."""
+
+    def __init__(self) -> None:
+        self._progress: Progress | None = None
+        self._start = self._said = 0.0
+        self._rows = self._tasks = self._done = self._rows_out = 0
+
+    def begin(self, step: Step, tasks: int, stale: Sequence[Stale]) -> None:
+        reasons = list(dict.fromkeys(reason for item in stale for reason in item.reasons))
+        more = f" (+{len(reasons) - 3} more)" if len(reasons) > 3 else ""
+        err.print(f"{step.name}: {len(stale)} of {tasks} tasks: {'; '.join(reasons[:3])}{more}", markup=False)
+        self._start = self._said = time.monotonic()
+        self._rows = self._done = self._rows_out = 0
+        self._tasks = len(stale)
+        if err.is_terminal and step.limited:
+            self._progress = Progress(
+                SpinnerColumn(),
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TaskProgressColumn(),
+                TextColumn("{task.fields[rate]}"),
+                TimeRemainingColumn(),
+                console=err,
+                transient=True,
+            )
+            self._progress.start()
+            self._bar = self._progress.add_task(step.name, total=len(stale), rate="")
+
+    def progress(self, step: Step, rows: int) -> None:
+        self._rows += rows
+        seconds = max(time.monotonic() - self._start, 1e-3)
+        if self._progress is not None:
+            self._progress.update(self._bar, rate=f"{self._rows:,} rows, {self._rows / seconds:,.0f}/s")
+        elif step.limited and time.monotonic() - self._said > 10:
+            self._said = time.monotonic()
+            left = f", about {seconds / self._done * (self._tasks - self._done):.0f} s left" if self._done else ""
+            rate = f"{self._rows:,} rows, {self._rows / seconds:,.0f}/s"
+            err.print(f"{step.name}: {self._done} of {self._tasks} tasks, {rate}{left}", markup=False)
+
+    def committed(self, step: Step, entry: Entry) -> None:
+        self._done += 1
+        self._rows_out += entry.rows_out
+        if self._progress is not None:
+            self._progress.update(self._bar, advance=1)
+        for line in entry.facts.get("warnings", ()):
+            err.print(f"warning: {line}", markup=False)
+
+    def end(self, step: Step) -> None:
+        self.close()
+        seconds = time.monotonic() - self._start
+        rate = f", {self._rows:,} rows" if self._rows else ""
+        err.print(f"{step.name}: done in {seconds:.1f} s{rate}", markup=False)
+
+    def close(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+
+def number(value: Any) -> str:
+    """`1,234`, `0.123`, or nothing for None."""
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"

@@ -1,0 +1,59 @@
+"""Options that several verbs share, and the one way in which verbs load and run recipes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from corpus.errors import RecipeError
+from corpus.recipe import NAME, Recipe, load, parse
+from corpus.run import Limits, Summary, run
+
+Target = Annotated[Path, typer.Argument(metavar="RECIPE_OR_FOLDER", help="A recipe, or a folder that a run wrote.")]
+Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder that `corpus extract` or `corpus run` wrote.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override one key, for example quality.min_words=80."),
+]
+StageSet = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set one key of this stage's section.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+Workers = Annotated[int, typer.Option(min=0, help="Worker processes; 0 takes one a core.")]
+Memory = Annotated[int, typer.Option("--memory", min=0, help="Resident memory a worker may take, in MB; 0: no limit.")]
+Hang = Annotated[float, typer.Option("--hang", min=1, help="Seconds without progress after which a task hangs.")]
+
+
+def run_watched(recipe: Recipe, until: str | None, limits: Limits) -> Summary:
+    """Run with progress on stderr; says so when there was nothing to do."""
+    from corpus.cli.console import Watch, err
+
+    watch = Watch()
+    try:
+        summary = run(recipe, until=until, limits=limits, observer=watch)
+    finally:
+        watch.close()
+    if not summary.done:
+        err.print(f"nothing to do: {sum(summary.kept.values())} tasks are up to date", markup=False)
+    return summary
+
+
+def run_stage(folder: Path, section: str, given: Mapping[str, Any], sets: Sequence[str] | None, limits: Limits) -> Summary:
+    """Add or change one stage's section in a folder's resolved recipe, and run up to that stage.
+
+    What is not given keeps the value that the folder's recipe has, or else its default.
+    """
+    base = load(folder)
+    if not folder.is_dir():
+        raise RecipeError(f"{folder}: a stage runs on a folder; `corpus run {folder}` runs a recipe")
+    overrides = [f"{section}.{key}={yaml.safe_dump(value, default_flow_style=True).strip().removesuffix('...').strip()}" for key, value in given.items() if value is not None]
+    overrides += [f"{section}.{item}" for item in sets or ()]
+    file = folder / NAME
+    if getattr(base, section) is None and not overrides:
+        overrides = [f"{section}=true"]
+    recipe = parse(file.read_text(encoding="utf-8"), str(file), overrides)
+    return run_watched(recipe.model_copy(update={"output": folder}), section, limits)

@@ -1,0 +1,25 @@
+"""`corpus quality FOLDER`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from corpus.cli import app
+from corpus.cli.options import Folder, Hang, Memory, StageSet, Workers, run_stage
+from corpus.run import Limits
+
+
+@app.command("quality")
+def quality_verb(
+    folder: Folder,
+    presets: Annotated[str | None, typer.Option(help="Rule sets, for example gopher,c4,fineweb.")] = None,
+    sets: StageSet = None,
+    workers: Workers = 0,
+    memory: Memory = 4096,
+    hang: Hang = 600,
+) -> None:
+    """Measure every document's quality signals and drop those that fail a rule."""
+    given = {"presets": presets.split(",") if presets else None}
+    run_stage(folder, "quality", given, sets, Limits(workers, memory, hang))

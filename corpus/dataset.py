@@ -1,0 +1,163 @@
+"""Reading a dataset: the base table, what later steps dropped, the columns they added and the edits they made.
+
+Text is written once. Each later step holds, in the base table's order, the ids of its documents and its own columns;
+a reader merges them as streams, by id, so nothing is positional and memory stays flat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from corpus.documents import DOCUMENT
+from corpus.errors import CorpusError
+from corpus.store import StepFolder, read_table
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A step over the base table: `step` names its folder; `columns` are those that it adds.
+
+    With `filters`, only the ids in its table are alive after it; with `edits`, it changed spans of the text.
+    """
+
+    step: str
+    columns: tuple[str, ...] = ()
+    filters: bool = False
+    edits: bool = False
+
+
+class _Cursor:
+    """A layer's table, read forward in step with the base table."""
+
+    def __init__(self, path: Path, columns: list[str]) -> None:
+        self._path, self._batches = path, read_table(path, ["id", *columns])
+        self._rest: pa.Table | None = None
+
+    def match(self, ids: pa.Array) -> tuple[np.ndarray, pa.Table | None]:
+        """(int64 positions in `ids`, the rows that belong to them); rows of later ids stay for the next call."""
+        positions: list[np.ndarray] = []
+        rows: list[pa.Table] = []
+        while True:
+            if self._rest is None or self._rest.num_rows == 0:
+                batch = next(self._batches, None)
+                if batch is None:
+                    break
+                self._rest = pa.Table.from_batches([batch])
+                continue
+            found = pc.index_in(self._rest.column("id").combine_chunks(), value_set=ids)
+            taken = len(found) - found.null_count
+            positions.append(found.slice(0, taken).to_numpy(zero_copy_only=False).astype(np.int64))
+            rows.append(self._rest.slice(0, taken))
+            self._rest = self._rest.slice(taken)
+            if self._rest.num_rows:
+                break
+        if not rows:
+            return np.zeros(0, np.int64), None
+        return np.concatenate(positions), pa.concat_tables(rows)
+
+    def finish(self) -> None:
+        if (self._rest is not None and self._rest.num_rows) or next(self._batches, None) is not None:
+            raise CorpusError(f"{self._path}: holds ids that the base table lacks or in another order; remove its folder")
+
+
+@dataclass(frozen=True)
+class View:
+    """The documents of an output folder as they stand after `layers` (the first is the base table)."""
+
+    root: Path
+    layers: tuple[Layer, ...]
+    base: str = "extract"
+
+    @property
+    def columns(self) -> set[str]:
+        """Every column that can be read."""
+        return set(DOCUMENT.names).union(*(layer.columns for layer in self.layers))
+
+    def _path(self, step: str, partition: str, kind: str = "") -> Path:
+        return self.root / step / kind / f"{partition}.parquet"
+
+    def partitions(self) -> list[str]:
+        return list(StepFolder(self.root / self.base).entries())
+
+    def _needed(self, columns: list[str]) -> list[Layer]:
+        edited = "text" in columns
+        return [
+            layer
+            for layer in self.layers
+            if layer.filters or set(layer.columns) & set(columns) or (layer.edits and edited)
+        ]
+
+    def inputs(self, partition: str, columns: list[str]) -> dict[str, str]:
+        """name -> sha256 of exactly the committed files that `batches(partition, columns)` reads."""
+        found: dict[str, str] = {}
+        for layer in [Layer(self.base), *self._needed(columns)]:
+            entry = StepFolder(self.root / layer.step).entry(partition)
+            if entry is None:
+                raise CorpusError(f"{self.root / layer.step}: partition {partition} is not committed; run it first")
+            wanted = {f"{partition}.parquet"}
+            if layer.edits and "text" in columns:
+                wanted.add(f"edits/{partition}.parquet")
+            found |= {f"{layer.step}/{f.path}": f.sha256 for f in entry.files if f.path in wanted}
+        return found
+
+    def batches(self, partition: str, columns: list[str], rows: int = 4096) -> Iterator[pa.RecordBatch]:
+        """Living documents of a partition, in base order: `columns` as asked, text with every edit applied.
+
+        Raises CorpusError for a column that no step adds.
+        """
+        if unknown := [name for name in columns if name not in self.columns]:
+            raise CorpusError(f"no column {', '.join(unknown)}; there are: {', '.join(sorted(self.columns))}")
+        base_columns = [name for name in DOCUMENT.names if name in columns and name != "id"]
+        layers = self._needed(columns)
+        cursors = [
+            _Cursor(self._path(layer.step, partition), [c for c in layer.columns if c in columns]) for layer in layers
+        ]
+        editors = [
+            _Cursor(self._path(layer.step, partition, "edits"), ["start", "end", "replacement"])
+            if layer.edits and "text" in columns
+            else None
+            for layer in layers
+        ]
+        for batch in read_table(self._path(self.base, partition), ["id", *base_columns], rows):
+            table = pa.Table.from_batches([batch])
+            for layer, cursor, editor in zip(layers, cursors, editors, strict=True):
+                table = _merge(table, layer, cursor)
+                if editor is not None:
+                    table = _edit(table, editor)
+            if table.num_rows:
+                yield table.select(columns).combine_chunks().to_batches()[0]
+        for cursor in [*cursors, *(e for e in editors if e is not None)]:
+            cursor.finish()
+
+
+def _merge(table: pa.Table, layer: Layer, cursor: _Cursor) -> pa.Table:
+    """`table` restricted to the layer's documents if it filters, with the layer's columns added."""
+    positions, rows = cursor.match(table.column("id").combine_chunks())
+    if not layer.filters and len(positions) != table.num_rows:
+        raise CorpusError(f"{layer.step}: holds {len(positions)} of {table.num_rows} documents; remove its folder")
+    if len(positions) != table.num_rows:
+        table = table.take(pa.array(positions))
+    if rows is not None:
+        for name in rows.column_names[1:]:
+            table = table.append_column(name, rows.column(name))
+    elif layer.filters:
+        # An empty match has no table to take the types of its columns from, and no row to put them in.
+        table = table.slice(0, 0)
+    return table
+
+
+def _edit(table: pa.Table, editor: _Cursor) -> pa.Table:
+    from corpus.kernels.edits import apply_edits
+
+    positions, rows = editor.match(table.column("id").combine_chunks())
+    if rows is None:
+        return table
+    edits = rows.drop_columns(["id"]).append_column("row", pa.array(positions))
+    text = apply_edits(table.column("text").combine_chunks(), edits)
+    return table.set_column(table.schema.get_field_index("text"), "text", text)

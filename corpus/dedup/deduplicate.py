@@ -1,0 +1,108 @@
+"""The chain of `dedup` after the per-document work: keys and signatures -> pairs -> verified -> clusters.
+
+Everything is arrays over the documents at hand, in memory; each function of the chain can be put on another
+footing (signatures from files, runs by an external sort) without the others.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from corpus.dedup import lsh, verify
+from corpus.dedup.clusters import Similarity, cluster, exact_leaders, preference
+from corpus.dedup.config import DedupConfig
+from corpus.kernels.minhash import signatures
+from corpus.kernels.shingles import shingles
+from corpus.kernels.unionfind import connected_components
+
+ROUNDS = 8
+"""Stars that are tried on a very long run before what is left of it is let go."""
+
+
+def near_pairs(
+    signed: np.ndarray, config: DedupConfig, similarity: Similarity, rounds: int = ROUNDS
+) -> tuple[np.ndarray, np.ndarray]:
+    """(int64[m, 2], float64[m]): near duplicates among the rows of the signatures and their Jaccard indices.
+
+    With `verify`, pairs whose signatures rule `threshold` out are skipped (`verify.floor`), of the others
+    `similarity` has the word. Runs longer than `lsh.PAIRWISE` are only compared with their first document and
+    with neighbours; those left unconnected to it are then compared with the first of themselves, and so on,
+    `rounds` times at most: linear work whatever the run.
+    """
+    runs = lsh.band_runs(signed, config.bands, config.rows)
+    if not config.verify:
+        pairs = lsh.run_pairs(runs)
+        return pairs, verify.estimate(pairs, signed)
+    floor = verify.floor(config.threshold, signed.shape[1])
+    found, indices = np.zeros((0, 2), np.int64), np.zeros(0)
+    for _ in range(rounds):
+        pairs = lsh.run_pairs(runs)
+        pairs = pairs[verify.estimate(pairs, signed) >= floor]
+        jaccards = similarity(pairs)
+        near = jaccards >= config.threshold
+        found, indices = np.concatenate([found, pairs[near]]), np.concatenate([indices, jaccards[near]])
+        runs = lsh.remaining(runs, connected_components(found, len(signed)))
+        if not len(runs[0]):
+            break
+    found, first = np.unique(found, axis=0, return_index=True)
+    return found, indices[first]
+
+
+def deduplicate(
+    ids: pa.Array,
+    lengths: np.ndarray,
+    keys: pa.Array | None,
+    signed: np.ndarray | None,
+    shingler: verify.Shingler,
+    config: DedupConfig,
+    priority: np.ndarray | None = None,
+) -> pa.Table:
+    """`clusters.CLUSTERS`, one row a document, in the order of `ids`; a document stays if its `rule` is null.
+
+    `ids` binary(16)[n]; `lengths` int64[n] bytes of text; `keys` of `exact_keys` (None: no exact matching);
+    `signed` uint32[n, bands * rows] of `signatures` (None: no near matching); `shingler` gives `shingles` of
+    the rows asked for; a higher `priority` float64[n] stays before a lower. Raises ValueError for signatures
+    too short.
+    """
+    order = preference(ids, lengths, priority, config.keep)
+    leaders = exact_leaders(keys, order)
+
+    def similarity(pairs: np.ndarray) -> np.ndarray:
+        if config.verify or signed is None:
+            return verify.exact(pairs, shingler)
+        return verify.estimate(pairs, signed)
+
+    pairs, jaccards = np.zeros((0, 2), np.int64), np.zeros(0)
+    if signed is not None:
+        # Equal documents are settled: one of each, most preferred first.
+        rows = order[leaders[order] == order]
+        pairs, jaccards = near_pairs(signed[rows], config, lambda local: similarity(rows[local]))
+        pairs = rows[pairs]
+    threshold = config.threshold if config.verify else None
+    return cluster(ids, order, leaders, pairs, jaccards, threshold, similarity)
+
+
+def deduplicate_texts(
+    ids: pa.Array, texts: pa.Array, config: DedupConfig, priority: np.ndarray | None = None
+) -> pa.Table:
+    """`deduplicate` of texts in memory: keys, signatures and shingles are made here.
+
+    `texts` is a large_string array without nulls, of the length of `ids`.
+    """
+    from corpus.dedup.exact import exact_keys
+    from corpus.kernels.arrow import string_buffers
+
+    keys = exact_keys(texts) if config.exact else None
+    signed = (
+        signatures(texts, config.bands * config.rows, config.ngram, config.seed) if config.minhash else None
+    )
+    return deduplicate(
+        ids,
+        np.diff(string_buffers(texts)[1]),
+        keys,
+        signed,
+        lambda rows: shingles(texts.take(rows), config.ngram),
+        config,
+        priority,
+    )

@@ -1,0 +1,181 @@
+"""Hashed word n-grams ("shingles", Broder 1997) of text, natively.
+
+A word is a run of `\\w`, lower-cased code point by code point (so `İ` and a final `ς` keep what `str.lower`
+would change by context or to several characters). Scripts that are written without spaces have no such runs:
+each `\\w` character of Han, Hiragana, Katakana, Thai, Lao, Khmer and Myanmar is a word of its own. A document
+with fewer than n words, but at least one, has one shingle of all its words; a document without words has
+none.
+
+Hashes are 64 bits, well mixed, fixed for ever by this file, and not cryptographic: two different shingles of
+the same corpus of 10^9 shingles agree with probability 0.03, a Jaccard index is off by nothing that can be
+seen.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numba
+import numpy as np
+import pyarrow as pa
+
+from corpus.kernels import unicode
+from corpus.kernels.arrow import string_buffers
+
+# Inclusive code point ranges, by Unicode's Scripts.txt, widened to whole blocks.
+SPACELESS = (
+    (0x0E00, 0x0EFF),  # Thai, Lao
+    (0x1000, 0x109F),  # Myanmar
+    (0x1780, 0x17FF),  # Khmer
+    (0x3005, 0x3007),  # ideographic iteration mark, closing mark, zero
+    (0x3021, 0x3029),  # Hangzhou numerals
+    (0x3031, 0x303C),
+    (0x3041, 0x30FF),  # Hiragana, Katakana
+    (0x31F0, 0x31FF),  # Katakana phonetic extensions
+    (0x3400, 0x4DBF),
+    (0x4E00, 0x9FFF),
+    (0xA9E0, 0xA9FF),  # Myanmar extended
+    (0xAA60, 0xAA7F),
+    (0xF900, 0xFAFF),
+    (0xFF66, 0xFF9F),  # half-width Katakana
+    (0x1AFF0, 0x1B16F),  # Kana supplements
+    (0x20000, 0x323AF),
+)
+
+ALONE = np.uint32(0x80000000)
+_WORD_SEED = np.uint64(0x9E3779B97F4A7C15)
+_WORD_MULTIPLIER = np.uint64(0xD6E8FEB86659FD93)
+_NGRAM_MULTIPLIER = np.uint64(0xA0761D6478BD642F)
+_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX_2 = np.uint64(0x94D049BB133111EB)
+
+
+@functools.cache
+def fold() -> np.ndarray:
+    """uint32[0x110000]: 0 for what is in no word, else the lower-case code point, with ALONE for spaceless
+    scripts."""
+    table = np.where(unicode.classes() & unicode.WORD, unicode.lower(), 0).astype(np.uint32)
+    for first, last in SPACELESS:
+        block = table[first : last + 1]
+        block[block != 0] |= ALONE
+    return table
+
+
+@numba.njit(cache=True, inline="always")
+def mix(x):  # type: ignore[no-untyped-def]
+    """A bijection of uint64 in which each bit of x changes each bit of the result (splitmix64's, Stafford
+    13)."""
+    x = (x ^ (x >> np.uint64(30))) * _MIX_1
+    x = (x ^ (x >> np.uint64(27))) * _MIX_2
+    return x ^ (x >> np.uint64(31))
+
+
+@numba.njit(cache=True, nogil=True)
+def word_hashes(data, start, end, table, out):  # type: ignore[no-untyped-def]
+    """Hash the words of `data[start:end]` (UTF-8) into `out`; their number. `out` holds (end - start) // 2 +
+    1."""
+    count = 0
+    h = _WORD_SEED
+    i = start
+    while i < end:
+        b = data[i]
+        if b < 0x80:
+            point = table[b]
+            i += 1
+        else:
+            raw, width = unicode.decode(data, i, end)
+            point = table[raw]
+            i += width
+        if point != 0 and point < ALONE:
+            h = (h ^ np.uint64(point)) * _WORD_MULTIPLIER
+            h ^= h >> np.uint64(32)
+            continue
+        if h != _WORD_SEED:
+            out[count] = mix(h)
+            count += 1
+            h = _WORD_SEED
+        if point != 0:
+            out[count] = mix((_WORD_SEED ^ np.uint64(point)) * _WORD_MULTIPLIER)
+            count += 1
+    if h != _WORD_SEED:
+        out[count] = mix(h)
+        count += 1
+    return count
+
+
+@numba.njit(cache=True, nogil=True)
+def combine(words, count, ngram, out):  # type: ignore[no-untyped-def]
+    """Shingles of `words[:count]` into `out`, in order of the text, repeats included; their number.
+
+    A polynomial in the (mixed) word hashes modulo 2^64, rolled over the window, mixed at the end. The number
+    of words goes in, so that a short document is no shingle of a long one.
+    """
+    if count == 0:
+        return 0
+    n = min(count, ngram)
+    salt = np.uint64(n) * _WORD_SEED
+    leaving = np.uint64(1)
+    for _ in range(n):
+        leaving *= _NGRAM_MULTIPLIER
+    s = np.uint64(0)
+    for k in range(n):
+        s = s * _NGRAM_MULTIPLIER + words[k]
+    out[0] = mix(s ^ salt)
+    for k in range(n, count):
+        s = s * _NGRAM_MULTIPLIER + words[k] - words[k - n] * leaving
+        out[k - n + 1] = mix(s ^ salt)
+    return count - n + 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _longest(offsets):  # type: ignore[no-untyped-def]
+    longest = 0
+    for d in range(len(offsets) - 1):
+        longest = max(longest, offsets[d + 1] - offsets[d])
+    return longest
+
+
+@numba.njit(cache=True, nogil=True)
+def _count_shingles(data, offsets, ngram, table, words):  # type: ignore[no-untyped-def]
+    total = 0
+    for d in range(len(offsets) - 1):
+        count = word_hashes(data, offsets[d], offsets[d + 1], table, words)
+        total += min(count, max(count - ngram + 1, 1))
+    return total
+
+
+@numba.njit(cache=True, nogil=True)
+def _shingles(data, offsets, ngram, table, words, flat):  # type: ignore[no-untyped-def]
+    n = len(offsets) - 1
+    ends = np.zeros(n + 1, np.int64)
+    size = 0
+    for d in range(n):
+        count = word_hashes(data, offsets[d], offsets[d + 1], table, words)
+        run = flat[size : size + combine(words, count, ngram, flat[size:])]
+        run.sort()
+        for k in range(len(run)):
+            if k == 0 or run[k] != run[k - 1]:
+                flat[size] = run[k]
+                size += 1
+        ends[d + 1] = size
+    return ends
+
+
+def scratch(offsets: np.ndarray) -> np.ndarray:
+    """uint64 workspace for the words, or the shingles, of any one document."""
+    return np.empty(_longest(offsets) // 2 + 1, np.uint64)
+
+
+def shingles(texts: pa.Array, ngram: int = 5) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct shingles of each document: (uint64[total], int64[n + 1] offsets), sorted within a
+    document.
+
+    `texts` is a string or large_string array without nulls. Raises ValueError for ngram < 1.
+    """
+    if ngram < 1:
+        raise ValueError(f"shingles: ngram must be at least 1, not {ngram}")
+    data, offsets = string_buffers(texts)
+    words = scratch(offsets)
+    flat = np.empty(_count_shingles(data, offsets, ngram, fold(), words), np.uint64)
+    ends = _shingles(data, offsets, ngram, fold(), words, flat)
+    return flat[: ends[-1]].copy() if ends[-1] < len(flat) else flat, ends

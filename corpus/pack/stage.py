@@ -1,0 +1,77 @@
+"""Stage `pack`: `tokens` encodes each partition, `shards` shuffles all of them into the trainer's shards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pyarrow as pa
+
+from corpus.plan import Step, Task
+from corpus.recipe import Recipe
+from corpus.store import StepFolder, Writer, fingerprint
+from corpus.tokenizer.stage import MODEL
+
+
+def steps(recipe: Recipe) -> list[Step]:
+    config = recipe.pack
+    if config is None:
+        return []
+    return [
+        Step(
+            "pack/tokens",
+            "corpus.pack.stage:tokens",
+            "1",
+            config,
+            fields=(),
+            needs=("id", "source", "text"),
+            uses=("tokenizer",),
+        ),
+        Step(
+            "pack/shards",
+            "corpus.pack.stage:shards",
+            "1",
+            config,
+            scope="corpus",
+            uses=("tokenizer", "pack/tokens"),
+        ),
+    ]
+
+
+def tokens(task: Task, out: Writer, beat: Callable[[int], None]) -> None:
+    """The token ids of a partition's documents, flat, and where each document lies in them."""
+    from corpus.pack.tokens import write_tokens
+    from corpus.tokenizer.encode import Encoder
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in task.view.batches(task.partition, ["id", "source", "text"]):
+            out.count(len(batch), len(batch))
+            yield batch
+            beat(len(batch))
+
+    encoder = Encoder(task.folder("tokenizer") / MODEL)
+    write_tokens(batches(), encoder, out.path(f"{task.partition}.bin"), out.path(f"{task.partition}.parquet"))
+
+
+def shards(task: Task, out: Writer, beat: Callable[[int], None]) -> None:
+    """Every partition's tokens, shuffled by document into `train-*` and `validation-*` shards."""
+    from corpus.pack.shards import write_shards
+    from corpus.tokenizer.encode import Encoder
+
+    folder = StepFolder(task.folder("pack/tokens"))
+    pairs = [(folder.path / f"{name}.bin", folder.path / f"{name}.parquet") for name in task.partitions]
+    encoder = Encoder(task.folder("tokenizer") / MODEL)
+    encoded = [entry for entry in folder.entries().values() if entry.partition in task.partitions]
+    facts = write_shards(
+        pairs,
+        out.directory,
+        task.root.name,
+        task.step.config,
+        vocab_size=encoder.vocab_size,
+        eos_id=encoder.eos_id,
+        tokenizer_sha256=encoder.sha256,
+        corpus_digest=fingerprint([file.sha256 for entry in encoded for file in entry.files]),
+    )
+    documents = sum(entry.rows_out for entry in encoded)
+    out.count(documents, sum(split["documents"] for split in facts["splits"].values()))
+    out.facts.update(facts)
+    beat(documents)

@@ -1,0 +1,209 @@
+"""YAML to a frozen, typed recipe; every error at once, with file and line.
+
+A stage's section may be a mapping, `true` or empty (its defaults), or `false` or absent (left out).
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, ValidationError, field_validator
+
+from corpus.config import Config
+from corpus.dedup.config import DedupConfig
+from corpus.errors import RecipeError
+from corpus.extract.config import ExtractConfig
+from corpus.language.config import LanguageConfig
+from corpus.pack.config import PackConfig
+from corpus.quality.config import QualityConfig
+from corpus.sources.config import SourceConfig
+from corpus.tokenizer.config import TokenizerConfig
+from corpus.training.config import TrainConfig
+
+NAME = "recipe.yaml"  # the resolved recipe's name beside the outputs
+SECTIONS = ("extract", "language", "quality", "dedup", "tokenizer", "pack", "train")
+
+
+class Recipe(Config):
+    """What to read, what to do with it, and where to put it."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """Names the shards."""
+    output: Path | None = None
+    """Folder of everything that the recipe writes; relative to the working folder."""
+    sources: tuple[SourceConfig, ...] = Field(min_length=1)
+    extract: ExtractConfig = ExtractConfig()
+    language: LanguageConfig | None = None
+    quality: QualityConfig | None = None
+    dedup: DedupConfig | None = None
+    tokenizer: TokenizerConfig | None = None
+    pack: PackConfig | None = None
+    train: TrainConfig | None = None
+    truth: Path | None = None
+    """JSONL of planted pages and what should become of them: the run ends with a self-check against it."""
+
+    @field_validator("sources")
+    @classmethod
+    def _unique(cls, sources: tuple[SourceConfig, ...]) -> tuple[SourceConfig, ...]:
+        names = [source.name for source in sources]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two sources are called {', '.join(twice)}; ids hold the source's name, so give each its own")
+        return sources
+
+
+def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe, or the resolved recipe of an output folder, with `--set key.path=value` overrides applied.
+
+    Raises RecipeError with one line an error: `file:line: key: what is wrong`.
+    """
+    file = path / NAME if path.is_dir() else path
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        if path.is_dir():
+            raise RecipeError(f"{path}: holds no {NAME}; give a recipe, or a folder that `corpus` wrote") from None
+        raise RecipeError(f"{path}: no such recipe; `ls pipelines/` shows those that come with the project") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: cannot be read as a recipe ({error})") from error
+    recipe = parse(text, str(file), overrides)
+    return recipe.model_copy(update={"output": path}) if path.is_dir() else recipe
+
+
+def parse(text: str, name: str, overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe in `text`; `name` stands before the line number in errors. Raises RecipeError."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{name}:{mark.line + 1}" if mark else name
+        raise RecipeError(f"{where}: not YAML: {getattr(error, 'problem', None) or error}") from error
+    if not isinstance(raw, dict):
+        raise RecipeError(f"{name}: a recipe is a mapping with at least `name` and `sources`")
+    faults = [f"{name}:{line}: {key}: given twice" for key, line in _duplicates(node)]
+    given: dict[tuple[str, ...], str] = {}
+    for override in overrides:
+        where, _, value = override.partition("=")
+        keys = tuple(where.strip().split("."))
+        try:
+            _assign(raw, keys, yaml.safe_load(value) if value else None, "=" in override)
+            given[keys] = override
+        except (ValueError, yaml.YAMLError) as error:
+            faults.append(f"--set {override}: {error}")
+    for section in SECTIONS:
+        if section in raw and (raw[section] is None or raw[section] is True):
+            raw[section] = {}
+        elif raw.get(section) is False:
+            raw[section] = {} if section == "extract" else None
+    try:
+        recipe = Recipe.model_validate(raw)
+    except ValidationError as error:
+        for item in error.errors():
+            keys = tuple(str(part) for part in item["loc"])
+            override = next((text for at, text in given.items() if at == keys[: len(at)]), None)
+            where = f"--set {override}" if override else f"{name}:{_line(node, keys)}"
+            faults.append(f"{where}: {_message(item, keys)}")
+    if faults:
+        raise RecipeError("\n".join(faults))
+    return recipe
+
+
+def dump(recipe: Recipe) -> str:
+    """The resolved recipe as YAML: every default written out, source paths absolute, `output` left out."""
+    raw = json.loads(recipe.model_dump_json(exclude={"output"}))
+    for source in raw["sources"]:
+        paths = source["path"] if isinstance(source["path"], list) else [source["path"]]
+        # Path.resolve would follow a glob's links; only the working folder is to be fixed.
+        absolute = [str(Path.cwd() / path) for path in paths]
+        source["path"] = absolute if len(absolute) > 1 else absolute[0]
+    if raw["truth"]:
+        raw["truth"] = str(Path.cwd() / raw["truth"])
+    raw = {key: value for key, value in raw.items() if value is not None}
+    header = "# The recipe as it ran, with every default. `corpus run` takes this folder or this file.\n"
+    return header + yaml.safe_dump(raw, sort_keys=False, allow_unicode=True)
+
+
+def _assign(raw: dict[str, Any], keys: tuple[str, ...], value: Any, has_value: bool) -> None:
+    if not has_value or not all(keys):
+        raise ValueError("write it as section.key=value, for example quality.min_words=80")
+    at: Any = raw
+    for key in keys[:-1]:
+        if isinstance(at, list):
+            if not key.isdigit() or int(key) >= len(at):
+                raise ValueError(f"{key} is not a position in a list of {len(at)}")
+            at = at[int(key)]
+        else:
+            if not isinstance(at.get(key), dict | list):
+                at[key] = {}
+            at = at[key]
+    if isinstance(at, list):
+        if not keys[-1].isdigit() or int(keys[-1]) >= len(at):
+            raise ValueError(f"{keys[-1]} is not a position in a list of {len(at)}")
+        at[int(keys[-1])] = value
+    else:
+        at[keys[-1]] = value
+
+
+def _duplicates(node: yaml.Node | None, prefix: str = "") -> list[tuple[str, int]]:
+    found = []
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            name = f"{prefix}{key.value}"
+            if name in seen:
+                found.append((name, key.start_mark.line + 1))
+            seen.add(name)
+            found += _duplicates(value, f"{name}.")
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            found += _duplicates(item, prefix)
+    return found
+
+
+def _line(node: yaml.Node | None, keys: tuple[str, ...]) -> int:
+    """Line (from 1) of the deepest node on the way to `keys` that the file has."""
+    line = 1
+    for key in keys:
+        if isinstance(node, yaml.MappingNode):
+            match = next(((k, v) for k, v in node.value if k.value == key), None)
+            if match is None:
+                break
+            line, node = match[0].start_mark.line + 1, match[1]
+        elif isinstance(node, yaml.SequenceNode) and key.isdigit() and int(key) < len(node.value):
+            node = node.value[int(key)]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line
+
+
+def _message(item: Any, keys: tuple[str, ...]) -> str:
+    path = ".".join(keys)
+    if item["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(keys[-1], _known(keys[:-1]), n=1, cutoff=0.6)
+        return f"{path}: unknown key" + (f"; did you mean {near[0]}?" if near else f"; known: {', '.join(_known(keys[:-1]))}")
+    if item["type"] == "missing":
+        return f"{path}: is required"
+    message = re.sub(r"^Value error, ", "", item["msg"])
+    shown = json.dumps(item.get("input"), ensure_ascii=False, default=str)
+    return f"{path}: {message}" + (f" (got {shown})" if len(shown) <= 80 and isinstance(item.get("input"), str | int | float | bool | list) else "")
+
+
+def _known(keys: tuple[str, ...]) -> list[str]:
+    """The keys that the section at `keys` takes."""
+    model: Any = Recipe
+    for key in keys:
+        if key.isdigit():
+            continue
+        annotation = model.model_fields[key].annotation if key in model.model_fields else None
+        found = [t for t in (annotation, *getattr(annotation, "__args__", ())) if isinstance(t, type) and issubclass(t, Config)]
+        if not found:
+            return []
+        model = found[0]
+    return sorted(model.known_keys() if hasattr(model, "known_keys") else model.model_fields)

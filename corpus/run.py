@@ -1,0 +1,213 @@
+"""Running a recipe: one driver at a time, step after step, only what is stale."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import importlib
+import json
+import os
+import shutil
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from corpus.engines import Engine, Job
+from corpus.errors import BusyError, CorpusError
+from corpus.plan import Flow, Stale, Step, Task, stale
+from corpus.recipe import NAME, Recipe, dump
+from corpus.sources import Piece, discover
+from corpus.store import TEMPORARY, Entry, StepFolder, Writer, sha256_file, write_atomic
+
+
+class Observer(Protocol):
+    """What a run tells while it goes on; the command line draws it."""
+
+    def begin(self, step: Step, tasks: int, stale: Sequence[Stale]) -> None: ...
+    def progress(self, step: Step, rows: int) -> None: ...
+    def committed(self, step: Step, entry: Entry) -> None: ...
+    def end(self, step: Step) -> None: ...
+
+
+class Silent:
+    """An observer that says nothing."""
+
+    def begin(self, step: Step, tasks: int, stale: Sequence[Stale]) -> None: ...
+    def progress(self, step: Step, rows: int) -> None: ...
+    def committed(self, step: Step, entry: Entry) -> None: ...
+    def end(self, step: Step) -> None: ...
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`workers` processes; `memory_mb` of resident memory each; a task without a beat for `hang_seconds` hangs."""
+
+    workers: int = 0
+    memory_mb: int = 4096
+    hang_seconds: float = 600.0
+
+
+@dataclass
+class Summary:
+    """What a run did: tasks done and tasks that were up to date, by step; seconds by step (never stored)."""
+
+    done: dict[str, int] = field(default_factory=dict)
+    kept: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def output_of(recipe: Recipe) -> Path:
+    """The recipe's output folder, absolute. Raises CorpusError when the recipe names none."""
+    if recipe.output is None:
+        raise CorpusError("the recipe names no `output` folder; add one, or `--set output=data/mine`")
+    return recipe.output.absolute()
+
+
+def run(
+    recipe: Recipe,
+    *,
+    until: str | None = None,
+    limits: Limits = Limits(),
+    observer: Observer | None = None,
+    engine: Callable[[Limits], Engine] | None = None,
+) -> Summary:
+    """Do what is stale up to stage `until` (all when None). `engine` makes the engine that runs a step's tasks.
+
+    Raises BusyError when another driver works on the output folder, InputError and RecipeError before anything is
+    written, TaskError or the task's own CorpusError after every other task of the step has been done.
+    """
+    root, watch = output_of(recipe), observer or Silent()
+    flow = Flow.of(recipe, root)
+    pieces = find(recipe)
+    summary = Summary()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(lock(root))
+        for path in root.glob(f"{TEMPORARY}*"):
+            path.unlink()
+        resolved = dump(recipe)
+        if not (root / NAME).is_file() or (root / NAME).read_text(encoding="utf-8") != resolved:
+            write_atomic(root / NAME, resolved)
+        digests = source_digests(root, pieces)
+        engines: dict[bool, Engine] = {}
+        for step in flow.until(until):
+            tasks = flow.tasks(step, pieces, digests)
+            todo = _prepare(root, step, tasks)
+            summary.kept[step.name] = len(tasks) - len(todo)
+            if not todo:
+                continue
+            start = time.monotonic()
+            watch.begin(step, len(tasks), todo)
+            if step.limited not in engines:
+                shared = engine(_limits(limits, step)) if engine else _local(_limits(limits, step))
+                engines[step.limited] = stack.enter_context(shared)
+            _map(engines[step.limited], step, todo, watch)
+            watch.end(step)
+            summary.done[step.name] = len(todo)
+            summary.seconds[step.name] = time.monotonic() - start
+    return summary
+
+
+def find(recipe: Recipe) -> list[Piece]:
+    """Every partition of the recipe's sources. Raises InputError naming a source without a file."""
+    return [piece for source in recipe.sources for piece in discover(source)]
+
+
+def _prepare(root: Path, step: Step, tasks: Sequence[Task]) -> list[Stale]:
+    """Forget partitions that the input no longer has, remove rubbish, and return what is to be done."""
+    folder = StepFolder(root / step.name)
+    names = {task.partition for task in tasks}
+    for name in folder.entries():
+        if name not in names:
+            folder.discard(name)
+    todo = list(stale(tasks))
+    folder.clean(keep={item.task.work for item in todo})
+    return todo
+
+
+def _limits(limits: Limits, step: Step) -> Limits:
+    return limits if step.limited else Limits(1, 0, float("inf"))
+
+
+def _local(limits: Limits) -> Engine:
+    from corpus.engines.local import LocalEngine
+
+    workers = limits.workers or len(os.sched_getaffinity(0))
+    return LocalEngine(workers, memory_mb=limits.memory_mb, hang_seconds=limits.hang_seconds)
+
+
+def _map(engine: Engine, step: Step, todo: Sequence[Stale], watch: Observer) -> None:
+    jobs = [Job("corpus.run:execute", item.task.name, item.task) for item in todo]
+    engine.map(
+        jobs,
+        lambda job, entry: watch.committed(step, entry),
+        lambda job, rows: watch.progress(step, rows),
+    )
+
+
+def execute(task: Task, beat: Callable[[int], None]) -> Entry:
+    """Do one task and commit it; runs in a worker, on any engine. Returns the committed entry."""
+    module, _, name = task.step.function.partition(":")
+    function: Callable[[Task, Writer, Callable[[int], None]], None] = getattr(importlib.import_module(module), name)
+    try:
+        with Writer(StepFolder(task.folder()), task.partition) as out:
+            function(task, out, beat)
+            entry = out.commit(task.key, task.step.version, task.settings, task.inputs)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise CorpusError(
+                f"{task.name}: no space left on device for {task.folder()}; free some and run the same command again, "
+                "what is committed stays"
+            ) from error
+        raise
+    shutil.rmtree(task.work, ignore_errors=True)
+    return entry
+
+
+def source_digests(root: Path, pieces: Sequence[Piece]) -> dict[str, str]:
+    """path -> sha256 of every source file; files of known size and time are not read again."""
+    path = root / ".cache" / "digests.json"
+    try:
+        cache: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        cache = {}
+    fresh: dict[str, Any] = {}
+    for piece in pieces:
+        for file in piece.files:
+            name, status = str(file.path), file.path.stat()
+            known = cache.get(name)
+            if known and known[:2] == [status.st_size, status.st_mtime_ns]:
+                fresh[name] = known
+            else:
+                try:
+                    fresh[name] = [status.st_size, status.st_mtime_ns, sha256_file(file.path)]
+                except OSError as error:
+                    raise CorpusError(f"{name}: cannot be read ({error.strerror}); mend it or leave it out") from error
+    if fresh != cache:
+        write_atomic(path, json.dumps(fresh))
+    return {name: known[2] for name, known in fresh.items()}
+
+
+@contextlib.contextmanager
+def lock(root: Path) -> Iterator[None]:
+    """Hold the output folder. Raises BusyError at once when another driver holds it."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        stream = (root / "run.lock").open("a+", encoding="utf-8")
+    except OSError as error:
+        raise CorpusError(f"{root}: cannot be written ({error.strerror}); choose another `output`") from error
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            stream.seek(0)
+            holder = stream.read().strip() or "another process"
+            raise BusyError(f"{root}: {holder} is working on it; wait for it to end, or stop it") from error
+        stream.seek(0)
+        stream.truncate()
+        stream.write(f"process {os.getpid()} on {socket.gethostname()}")
+        stream.flush()
+        yield

@@ -1,0 +1,148 @@
+"""HTTP responses as WARC holds them: the header, and the body with its transfer and content codings undone.
+
+Every decoder is bounded. Crawlers often store a body already decoded under its old header, so a body that is plainly
+text where a coding was declared is taken as it is.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Callable, Iterator
+
+from corpus.sources.records import parse_headers
+
+_STATUS = re.compile(rb"HTTP/\d(?:\.\d)?[ \t]+(\d{3})")
+_BLANK = re.compile(rb"\r?\n\r?\n")
+_CHUNK = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]{0,1024})?\r?\n")
+_STEP = 64 << 10
+
+
+class BodyError(Exception):
+    """(problem, detail) of a body that gives no document."""
+
+    def __init__(self, problem: str, detail: str) -> None:
+        super().__init__(problem, detail)
+        self.problem, self.detail = problem, detail
+
+
+def parse(block: bytes) -> tuple[int, dict[str, str], bytes] | None:
+    """(status, headers, stored body), or None for a block that is no HTTP response."""
+    status = _STATUS.match(block)
+    if status is None:
+        return None
+    blank = _BLANK.search(block, 0, 1 << 20)
+    if blank is None:
+        raise BodyError("damaged", "the HTTP header does not end")
+    return int(status[1]), parse_headers(block[: blank.start()]), block[blank.end() :]
+
+
+def decode(headers: dict[str, str], raw: bytes, limit: int) -> bytes:
+    """The body of at most `limit` bytes. Raises BodyError: `damaged` (cut), `too_large`, `decode_error`."""
+    codings = [name.strip() for name in headers.get("content-encoding", "").lower().split(",")]
+    codings = [name for name in codings if name not in ("", "identity", "none", "utf-8")]
+    chunked = "chunked" in headers.get("transfer-encoding", "").lower()
+    length = headers.get("content-length", "")
+    if not chunked and not codings and length.isdecimal() and len(raw) < int(length[:18]):
+        raise BodyError("damaged", f"HTTP Content-Length {length}, body {len(raw)} bytes")
+    body = _dechunk(raw) if chunked else raw
+    for name in reversed(codings):
+        body = _undo(name, body, limit)
+    if len(body) > limit:
+        raise BodyError("too_large", f"more than {limit} bytes")
+    return body
+
+
+def _dechunk(raw: bytes) -> bytes:
+    parts: list[bytes] = []
+    at = 0
+    while True:
+        head = _CHUNK.match(raw, at)
+        if head is None:
+            if at == 0 and raw:
+                return raw
+            raise BodyError("damaged", f"a broken chunk at byte {at} of the HTTP body")
+        size, begin = int(head[1], 16), head.end()
+        if size == 0:
+            return b"".join(parts)
+        if begin + size > len(raw):
+            raise BodyError("damaged", "the HTTP body ends inside a chunk")
+        parts.append(raw[begin : begin + size])
+        at = begin + size
+        at += 2 if raw[at : at + 2] == b"\r\n" else 1 if raw[at : at + 1] == b"\n" else 0
+
+
+def _undo(name: str, body: bytes, limit: int) -> bytes:
+    decoder = _DECODERS.get(name.removeprefix("x-"))
+    parts: list[bytes] = []
+    size = 0
+    try:
+        if decoder is None:
+            raise ValueError(f"unknown Content-Encoding {name[:40]}")
+        for part in decoder(body):
+            parts.append(part)
+            size += len(part)
+            if size > limit:
+                raise BodyError("too_large", f"more than {limit} bytes after {name}")
+    except EOFError as error:
+        raise BodyError("damaged", f"the HTTP body ends inside its {name} coding") from error
+    except BodyError:
+        raise
+    except Exception as error:  # each library has its own
+        if size == 0 and b"<" in body[:512] and b"\0" not in body[:512]:
+            return body
+        raise BodyError("decode_error", f"{name}: {error}"[:200]) from error
+    return b"".join(parts)
+
+
+def _zlib(body: bytes, wbits: int) -> Iterator[bytes]:
+    inflater = zlib.decompressobj(wbits)
+    while body and not inflater.eof:
+        yield inflater.decompress(body, _STEP)
+        body = inflater.unconsumed_tail
+    # The last output may still wait inside when it filled the step exactly.
+    while not inflater.eof and (rest := inflater.decompress(b"", _STEP)):
+        yield rest
+    if not inflater.eof:
+        raise EOFError
+
+
+def _gzip(body: bytes) -> Iterator[bytes]:
+    return _zlib(body, 31)
+
+
+def _deflate(body: bytes) -> Iterator[bytes]:
+    """RFC 9110 means zlib's format; many servers send raw deflate."""
+    wrapped = len(body) >= 2 and body[0] & 0x0F == 8 and int.from_bytes(body[:2]) % 31 == 0
+    return _zlib(body, 15 if wrapped else -15)
+
+
+def _brotli(body: bytes) -> Iterator[bytes]:
+    import brotli
+
+    decompressor = brotli.Decompressor()
+    yield decompressor.process(body, output_buffer_limit=_STEP)
+    while not decompressor.can_accept_more_data():
+        yield decompressor.process(b"", output_buffer_limit=_STEP)
+    if not decompressor.is_finished():
+        raise EOFError
+
+
+def _zstd(body: bytes) -> Iterator[bytes]:
+    import zstandard
+
+    # RFC 9659: a window of at most 8 MB for the content coding.
+    frame = zstandard.ZstdDecompressor(max_window_size=8 << 20).decompressobj()
+    for at in range(0, len(body), 512):
+        yield frame.decompress(body[at : at + 512])
+        if frame.eof:
+            return
+    raise EOFError
+
+
+_DECODERS: dict[str, Callable[[bytes], Iterator[bytes]]] = {
+    "gzip": _gzip,
+    "deflate": _deflate,
+    "br": _brotli,
+    "zstd": _zstd,
+}

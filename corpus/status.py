@@ -1,0 +1,69 @@
+"""What a run would do and why, and whether what was committed is still what it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from corpus.plan import Flow, Step, setting_changes, stale
+from corpus.recipe import Recipe
+from corpus.run import find, output_of, source_digests
+from corpus.store import Entry, StepFolder
+
+
+@dataclass(frozen=True)
+class StepStatus:
+    """One line of `corpus status`: `state` is "up to date", "stale" or "waits"."""
+
+    step: str
+    state: str
+    tasks: int
+    stale: int
+    reasons: tuple[str, ...]
+
+
+def status(recipe: Recipe) -> list[StepStatus]:
+    """What a run would do, and why, without doing it."""
+    root = output_of(recipe)
+    flow, pieces = Flow.of(recipe, root), find(recipe)
+    if not root.is_dir():
+        return [StepStatus(step.name, "stale", 0, 0, ("not done yet",)) for step in flow.steps]
+    digests = source_digests(root, pieces)
+    found: list[StepStatus] = []
+    behind = ""
+    for step in flow.steps:
+        if behind:
+            entries = StepFolder(root / step.name).entries()
+            reasons = [] if entries else ["not done yet"]
+            for entry in entries.values():
+                reasons += _own_changes(step, entry)
+            reasons.append(f"its input may change: {behind} is stale")
+            found.append(StepStatus(step.name, "waits", len(entries), 0, tuple(dict.fromkeys(reasons))))
+            continue
+        tasks = flow.tasks(step, pieces, digests)
+        todo = list(stale(tasks))
+        reasons = [reason for item in todo for reason in item.reasons]
+        state = "stale" if todo else "up to date"
+        found.append(StepStatus(step.name, state, len(tasks), len(todo), tuple(dict.fromkeys(reasons))))
+        behind = step.name if todo else ""
+    return found
+
+
+def _own_changes(step: Step, entry: Entry) -> list[str]:
+    """Changed settings of a step whose inputs cannot be known yet."""
+    settings = step.settings | ({"source": entry.config["source"]} if "source" in entry.config else {})
+    return list(setting_changes(step.stage, entry.config, settings))
+
+
+def verify(recipe: Recipe, beat: Callable[[int], None] = lambda files: None) -> tuple[int, list[str]]:
+    """(files checked, one line a fault) over every digest of every committed step, and files that no entry names."""
+    root = output_of(recipe)
+    checked, faults = 0, []
+    for step in Flow.of(recipe, root).steps:
+        folder = StepFolder(root / step.name)
+        for name, entry in folder.entries().items():
+            faults += folder.verify(name)
+            checked += len(entry.files)
+            beat(len(entry.files))
+        faults += [f"{path}: no manifest entry names it; the next run removes it" for path in folder.strays()]
+    return checked, faults

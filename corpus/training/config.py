@@ -1,0 +1,47 @@
+"""Configuration of `train`."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from corpus.config import Config
+
+
+class TrainConfig(Config):
+    """What is handed to `python -m trainer train`; what is unset, the budget's plan decides."""
+
+    budget: str | None = "3m"
+    """Wall time to size model and steps for: `90s`, `3m`, `2h`. Null: `steps` says it all."""
+    steps: int | None = Field(None, ge=1)
+    """Optimizer steps."""
+    layers: int | None = Field(None, ge=1)
+    """Decoder layers."""
+    width: int | None = Field(None, ge=16)
+    """Residual width."""
+    heads: int | None = Field(None, ge=1)
+    """Attention heads."""
+    kv_heads: int | None = Field(None, ge=1)
+    """Key and value heads (grouped-query attention)."""
+    seq_len: int | None = Field(None, ge=8)
+    """Tokens a window."""
+    batch_tokens: int | None = Field(None, ge=8)
+    """Tokens a step."""
+    lr: float | None = Field(None, gt=0)
+    """Peak learning rate."""
+    seed: int = Field(1, ge=0)
+    """Of weights and order."""
+    threads: int = Field(0, ge=0)
+    """Threads of the CPU; 0 takes one a core. Another number may change the last bits."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    prompt: str = "The "
+    """Beginning of the sample that is generated at the end."""
+
+    @field_validator("budget")
+    @classmethod
+    def _duration(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[0-9]+(\.[0-9]+)?[smh]", value):
+            raise ValueError("a duration is a number and s, m or h, for example 90s, 3m or 2h")
+        return value
