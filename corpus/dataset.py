@@ -52,7 +52,7 @@ class _Cursor:
                 continue
             found = pc.index_in(self._rest.column("id").combine_chunks(), value_set=ids)
             taken = len(found) - found.null_count
-            positions.append(found.slice(0, taken).to_numpy(zero_copy_only=False).astype(np.int64))
+            positions.append(self._ascending(found.slice(0, taken)))
             rows.append(self._rest.slice(0, taken))
             self._rest = self._rest.slice(taken)
             if self._rest.num_rows:
@@ -63,7 +63,9 @@ class _Cursor:
 
     def finish(self) -> None:
         if (self._rest is not None and self._rest.num_rows) or next(self._batches, None) is not None:
-            raise CorpusError(f"{self._path}: holds ids that the base table lacks or in another order; remove its folder")
+            raise CorpusError(
+                f"{self._path}: holds ids that the base table lacks or in another order; remove its folder"
+            )
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,9 @@ def judge(ids: pa.Array, failures: pa.Table, extra: dict[str, pa.Array] | None =
             column = pa.nulls(len(rows), schema_field.type)
         columns.append(column)
     rules = failures.column("rule").combine_chunks()
-    return Verdict(keep, pa.Table.from_arrays(columns, schema=LEDGER), _counts(rules.take(pa.array(first))), _counts(rules))
+    return Verdict(
+        keep, pa.Table.from_arrays(columns, schema=LEDGER), _counts(rules.take(pa.array(first))), _counts(rules)
+    )
 
 
 def _counts(rules: pa.Array) -> dict[str, int]:

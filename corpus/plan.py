@@ -1,4 +1,4 @@
-"""What a recipe means as steps, which of their partitions are stale, and why.
+"""Steps and tasks: what is to be done, what of it is stale, and why.
 
 A step is the unit of work: one function over the partitions of the base table (or over all of them at once). Its key
 hashes its settings, the version of its code and the digests of the files that it reads, so a change of any of these
@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from corpus.config import Config
-from corpus.dataset import Layer, View
-from corpus.errors import RecipeError
-from corpus.recipe import Recipe
+from corpus.dataset import View
 from corpus.sources import Piece
 from corpus.sources.config import SourceConfig
-from corpus.store import WORK, Entry, StepFolder, fingerprint
+from corpus.store import WORK, Entry, StepFolder
 
 
 @dataclass(frozen=True)
@@ -98,95 +96,6 @@ class Stale:
     reasons: tuple[str, ...]
 
 
-@dataclass
-class Flow:
-    """The steps of a recipe in order, and what each may read."""
-
-    recipe: Recipe
-    root: Path
-    steps: list[Step]
-    views: dict[str, View] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, recipe: Recipe, root: Path) -> Flow:
-        """Raises RecipeError when a step needs a column or a step that nothing before it gives."""
-        from corpus.stages import STAGES
-
-        steps = [step for stage in STAGES for step in stage.steps(recipe)]
-        flow = cls(recipe, root, steps)
-        layers: tuple[Layer, ...] = ()
-        for position, step in enumerate(steps):
-            view = View(root, layers)
-            flow.views[step.name] = view
-            lacking = [f"column {name}" for name in step.needs if name not in view.columns]
-            lacking += [f"step {name}" for name in step.uses if name not in [s.name for s in steps[:position]]]
-            if lacking:
-                raise RecipeError(f"{step.stage} needs {', '.join(lacking)}, which nothing before it in the recipe gives")
-            if position and step.scope == "partition" and (step.adds or step.filters or step.edits):
-                layers = (*layers, Layer(step.name, step.adds, step.filters, step.edits))
-        flow.views[""] = View(root, layers)
-        return flow
-
-    def until(self, stage: str | None) -> list[Step]:
-        """The steps up to and including `stage` (all when None)."""
-        if stage is None:
-            return self.steps
-        last = max((i for i, step in enumerate(self.steps) if step.stage == stage), default=-1)
-        return self.steps[: last + 1]
-
-    def tasks(self, step: Step, pieces: Sequence[Piece], digests: dict[str, str]) -> list[Task]:
-        """The tasks of a step whose inputs are all committed; `digests`: path -> sha256 of every source file."""
-        names = tuple(piece.name for piece in pieces)
-        view = self.views[step.name]
-        if step.stage == "extract":
-            return [
-                self._task(step, piece.name, {f.relative: digests[str(f.path)] for f in piece.files}, view, names, piece)
-                for piece in pieces
-            ]
-        used = self._used(step)
-        columns = list(step.needs)
-        if step.scope == "corpus":
-            read = {k: v for name in names for k, v in view.inputs(name, columns).items()} if columns else {}
-            return [self._task(step, ALL, used | read, view, names)]
-        # Of a step that wrote a file a partition, a task reads its own partition's file alone.
-        known, shared, own = set(names), {}, dict[str, dict[str, str]]()
-        for path, sha in used.items():
-            name = Path(path).stem
-            (own.setdefault(name, {}) if name in known else shared)[path] = sha
-        return [
-            self._task(step, name, shared | own.get(name, {}) | view.inputs(name, columns), view, names)
-            for name in names
-        ]
-
-    def _used(self, step: Step) -> dict[str, str]:
-        return {
-            f"{name}/{file.path}": file.sha256
-            for name in step.uses
-            for entry in StepFolder(self.root / name).entries().values()
-            for file in entry.files
-        }
-
-    def _task(
-        self,
-        step: Step,
-        partition: str,
-        inputs: dict[str, str],
-        view: View,
-        names: tuple[str, ...],
-        piece: Piece | None = None,
-    ) -> Task:
-        settings, source = step.settings, None
-        if piece is not None:
-            # How a source is read concerns its own partitions alone; where it lies concerns none.
-            source = next(s for s in self.recipe.sources if s.name == piece.source)
-            settings |= {"source": json.loads(source.model_dump_json(exclude={"path"}))}
-        key = fingerprint(
-            {"step": step.name, "version": step.version, "settings": settings, "inputs": inputs, "of": partition}
-        )
-        inputs = dict(sorted(inputs.items()))
-        return Task(self.root, step, partition, key, inputs, settings, view, names, piece, source)
-
-
 def stale(tasks: Sequence[Task]) -> Iterator[Stale]:
     """The tasks whose committed entry is missing or has another key."""
     for task in tasks:
@@ -219,9 +128,13 @@ def setting_changes(stage: str, before: dict[str, Any], after: dict[str, Any]) -
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
     if isinstance(value, dict):
-        return {k: v for name, item in value.items() for k, v in _flat(item, f"{prefix}.{name}" if prefix else name).items()}
+        return {
+            k: v for name, item in value.items() for k, v in _flat(item, f"{prefix}.{name}" if prefix else name).items()
+        }
     return {prefix: value}
 
 
 def _show(value: Any) -> str:
-    return "unset" if value is None else json.dumps(value, ensure_ascii=False) if isinstance(value, list) else str(value)
+    return (
+        "unset" if value is None else json.dumps(value, ensure_ascii=False) if isinstance(value, list) else str(value)
+    )

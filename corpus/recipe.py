@@ -53,7 +53,9 @@ class Recipe(Config):
     def _unique(cls, sources: tuple[SourceConfig, ...]) -> tuple[SourceConfig, ...]:
         names = [source.name for source in sources]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"two sources are called {', '.join(twice)}; ids hold the source's name, so give each its own")
+            raise ValueError(
+                f"two sources are called {', '.join(twice)}; ids hold the source's name, so give each its own"
+            )
         return sources
 
 
@@ -187,12 +189,16 @@ def _message(item: Any, keys: tuple[str, ...]) -> str:
     path = ".".join(keys)
     if item["type"] == "extra_forbidden":
         near = difflib.get_close_matches(keys[-1], _known(keys[:-1]), n=1, cutoff=0.6)
-        return f"{path}: unknown key" + (f"; did you mean {near[0]}?" if near else f"; known: {', '.join(_known(keys[:-1]))}")
+        return f"{path}: unknown key" + (
+            f"; did you mean {near[0]}?" if near else f"; known: {', '.join(_known(keys[:-1]))}"
+        )
     if item["type"] == "missing":
         return f"{path}: is required"
     message = re.sub(r"^Value error, ", "", item["msg"])
     shown = json.dumps(item.get("input"), ensure_ascii=False, default=str)
-    return f"{path}: {message}" + (f" (got {shown})" if len(shown) <= 80 and isinstance(item.get("input"), str | int | float | bool | list) else "")
+    return f"{path}: {message}" + (
+        f" (got {shown})" if len(shown) <= 80 and isinstance(item.get("input"), str | int | float | bool | list) else ""
+    )
 
 
 def _known(keys: tuple[str, ...]) -> list[str]:
@@ -202,7 +208,11 @@ def _known(keys: tuple[str, ...]) -> list[str]:
         if key.isdigit():
             continue
         annotation = model.model_fields[key].annotation if key in model.model_fields else None
-        found = [t for t in (annotation, *getattr(annotation, "__args__", ())) if isinstance(t, type) and issubclass(t, Config)]
+        found = [
+            t
+            for t in (annotation, *getattr(annotation, "__args__", ()))
+            if isinstance(t, type) and issubclass(t, Config)
+        ]
         if not found:
             return []
         model = found[0]

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import importlib
+import importlib.util
 import json
 import os
 import shutil
@@ -18,7 +19,8 @@ from typing import Any, Protocol
 
 from corpus.engines import Engine, Job
 from corpus.errors import BusyError, CorpusError
-from corpus.plan import Flow, Stale, Step, Task, stale
+from corpus.flow import Flow
+from corpus.plan import Stale, Step, Task, stale
 from corpus.recipe import NAME, Recipe, dump
 from corpus.sources import Piece, discover
 from corpus.store import TEMPORARY, Entry, StepFolder, Writer, sha256_file, write_atomic
@@ -82,6 +84,7 @@ def run(
     """
     root, watch = output_of(recipe), observer or Silent()
     flow = Flow.of(recipe, root)
+    _require(flow.until(until))
     pieces = find(recipe)
     summary = Summary()
     with contextlib.ExitStack() as stack:
@@ -109,6 +112,17 @@ def run(
             summary.done[step.name] = len(todo)
             summary.seconds[step.name] = time.monotonic() - start
     return summary
+
+
+def _require(steps: Sequence[Step]) -> None:
+    """Raise CorpusError for a package that a step needs and that is not installed."""
+    for step in steps:
+        for module in step.requires:
+            if importlib.util.find_spec(module) is None:
+                raise CorpusError(
+                    f"{step.stage} needs {module}, which is not installed: pip install 'corpusmill[{step.stage}]', "
+                    f"or leave it out with `--set {step.stage}=false`"
+                )
 
 
 def find(recipe: Recipe) -> list[Piece]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from corpus.plan import Flow, Step, setting_changes, stale
+from corpus.flow import Flow
+from corpus.plan import Step, setting_changes, stale
 from corpus.recipe import Recipe
 from corpus.run import find, output_of, source_digests
 from corpus.store import Entry, StepFolder

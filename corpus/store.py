@@ -275,7 +275,9 @@ class Writer:
             self._tables[relative] = Table(self.path(relative), schema)
         return self._tables[relative]
 
-    def count(self, rows_in: int, rows_out: int, dropped: Mapping[str, int] = {}, failed: Mapping[str, int] = {}) -> None:
+    def count(
+        self, rows_in: int, rows_out: int, dropped: Mapping[str, int] = {}, failed: Mapping[str, int] = {}
+    ) -> None:
         """Add to the partition's account. `failed` defaults to `dropped`."""
         self.rows_in += rows_in
         self.rows_out += rows_out

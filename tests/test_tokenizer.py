@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from corpus.tokenizer.sample import Sample, keyed_hash
 from corpus.tokenizer.segments import segments
 from corpus.tokenizer.train import EOS, card, train
 
-SYLLABLES = "ka to mi ra sé lü no vu pe shi qua dor 語 дом".split()
+SYLLABLES = ["ka", "to", "mi", "ra", "sé", "lü", "no", "vu", "pe", "shi", "qua", "dor", "語", "дом"]
 # Whatever tends to break tokenizers.
 HARD = [
     "",
@@ -70,7 +71,7 @@ def encoder(trained: tuple[Path, dict[str, Any]]) -> Encoder:
 
 
 def split(tokens: np.ndarray, offsets: np.ndarray) -> list[np.ndarray]:
-    return [tokens[a:b] for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+    return [tokens[a:b] for a, b in pairwise(offsets)]
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -119,7 +120,7 @@ def test_ids_are_those_of_sentencepiece(trained: tuple[Path, dict[str, Any]], en
 def test_segments_join_to_the_text_and_split_no_word(text: str, size: int) -> None:
     parts = segments(text, size)
     assert "".join(parts) == text
-    for left, right in zip(parts[:-1], parts[1:], strict=True):
+    for left, right in pairwise(parts):
         assert len(left) >= size
         assert left[-1] == "\n" or (right[0] == " " and left[-1] != " ")
 
@@ -174,7 +175,11 @@ def test_keyed_hash_depends_on_id_and_key_only() -> None:
 
 
 def test_training_counts_what_it_could_not_use(tmp_path: Path) -> None:
-    texts = [*documents(300).column("text").to_pylist(), "\u2581ab\u2585\0" * 3, "k" * 9000 + " " + "語" * 3000]
+    texts = [
+        *documents(300).column("text").to_pylist(),
+        "\u2581ab\u2585\0" * 3,
+        "k" * 9000 + " " + "語" * 3000,
+    ]
     poison = [f"{EOS} <unk> </s> <0x0A> {text}" for text in texts]
     stats = train([batch(poison)], CONFIG, tmp_path / "m")
     assert stats["reserved_characters"] == 9
@@ -209,8 +214,16 @@ def test_statistics_and_card(trained: tuple[Path, dict[str, Any]], encoder: Enco
     [
         ([], 800, ["no text", "0 documents"]),
         (["", " \n"], 800, ["no text", "2 documents"]),
-        (["a few words", "and no more"], 800, ["2 documents", "short of vocab_size=800", "set tokenizer.vocab_size"]),
-        (["".join(map(chr, range(0x4E00, 0x4E00 + 900)))] * 3, 400, ["vocab_size=400", "take 1,159", "raise"]),
+        (
+            ["a few words", "and no more"],
+            800,
+            ["2 documents", "short of vocab_size=800", "set tokenizer.vocab_size"],
+        ),
+        (
+            ["".join(map(chr, range(0x4E00, 0x4E00 + 900)))] * 3,
+            400,
+            ["vocab_size=400", "take 1,159", "raise"],
+        ),
     ],
 )
 def test_what_cannot_be_trained_is_said_in_one_line(

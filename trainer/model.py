@@ -195,7 +195,7 @@ class Model(nn.Module):
         """(B, T) ids -> (B, T, V) logits."""
         return self.head(self.hidden(tokens))
 
-    def loss_sum(self, tokens: Tensor, targets: Tensor, chunk: int = 1024) -> Tensor:
+    def loss_sum(self, tokens: Tensor, targets: Tensor, chunk: int = 256) -> Tensor:
         """Summed nats (float32 scalar) of the targets (B, T) given the tokens (B, T)."""
         hidden = self.hidden(tokens).flatten(0, 1)
         if torch.is_autocast_enabled(hidden.device.type):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json as jsonlib
 
-from corpus.cli import app
+from corpus.cli.app import app
 from corpus.cli.options import Json, Set, Target
+from corpus.flow import Flow
 from corpus.recipe import load
 from corpus.run import find, output_of
 
@@ -13,8 +14,6 @@ from corpus.run import find, output_of
 @app.command("check")
 def check_verb(target: Target, sets: Set = None, json: Json = False) -> None:
     """Check a recipe: its keys, its paths, and that every stage finds the columns that it needs."""
-    from corpus.plan import Flow
-
     recipe = load(target, sets or ())
     flow = Flow.of(recipe, output_of(recipe))
     pieces = find(recipe)
@@ -22,7 +21,11 @@ def check_verb(target: Target, sets: Set = None, json: Json = False) -> None:
     size = sum(file.path.stat().st_size for file in files)
     steps = [step.name for step in flow.steps]
     if json:
-        print(jsonlib.dumps({"recipe": recipe.name, "partitions": len(pieces), "files": len(files), "bytes": size, "steps": steps}))
+        print(
+            jsonlib.dumps(
+                {"recipe": recipe.name, "partitions": len(pieces), "files": len(files), "bytes": size, "steps": steps}
+            )
+        )
         return
     print(f"{recipe.name}: {len(files):,} files ({size:,} bytes) in {len(pieces):,} partitions")
     print(f"steps: {', '.join(steps)}")

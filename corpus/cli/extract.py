@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from corpus.cli import app
+from corpus.cli.app import app
 from corpus.cli.options import Hang, Memory, StageSet, Workers, run_watched
 from corpus.errors import RecipeError
 from corpus.recipe import NAME, load, parse

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from corpus.cli import app
+from corpus.cli.app import app
 from corpus.cli.options import Json
 
 fetch_app = typer.Typer(help="Fetch input, pinned by version and sha256.", no_args_is_help=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from corpus.cli import app
+from corpus.cli.app import app
 from corpus.cli.options import Folder
 from corpus.errors import CorpusError
 

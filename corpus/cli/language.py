@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from corpus.cli import app
+from corpus.cli.app import app
 from corpus.cli.options import Folder, Hang, Memory, StageSet, Workers, run_stage
 from corpus.run import Limits
 
@@ -14,7 +14,9 @@ from corpus.run import Limits
 @app.command("language")
 def language_verb(
     folder: Folder,
-    keep: Annotated[str | None, typer.Option(help="Languages to keep, for example en,fr; all when never given.")] = None,
+    keep: Annotated[
+        str | None, typer.Option(help="Languages to keep, for example en,fr; all when never given.")
+    ] = None,
     threshold: Annotated[float | None, typer.Option(help="Least score of the label.")] = None,
     sets: StageSet = None,
     workers: Workers = 0,

@@ -42,7 +42,9 @@ def run_watched(recipe: Recipe, until: str | None, limits: Limits) -> Summary:
     return summary
 
 
-def run_stage(folder: Path, section: str, given: Mapping[str, Any], sets: Sequence[str] | None, limits: Limits) -> Summary:
+def run_stage(
+    folder: Path, section: str, given: Mapping[str, Any], sets: Sequence[str] | None, limits: Limits
+) -> Summary:
     """Add or change one stage's section in a folder's resolved recipe, and run up to that stage.
 
     What is not given keeps the value that the folder's recipe has, or else its default.
@@ -50,7 +52,11 @@ def run_stage(folder: Path, section: str, given: Mapping[str, Any], sets: Sequen
     base = load(folder)
     if not folder.is_dir():
         raise RecipeError(f"{folder}: a stage runs on a folder; `corpus run {folder}` runs a recipe")
-    overrides = [f"{section}.{key}={yaml.safe_dump(value, default_flow_style=True).strip().removesuffix('...').strip()}" for key, value in given.items() if value is not None]
+    overrides = [
+        f"{section}.{key}={yaml.safe_dump(value, default_flow_style=True).strip().removesuffix('...').strip()}"
+        for key, value in given.items()
+        if value is not None
+    ]
     overrides += [f"{section}.{item}" for item in sets or ()]
     file = folder / NAME
     if getattr(base, section) is None and not overrides:

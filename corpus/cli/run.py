@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from corpus.cli import app
+from corpus.cli.app import app
 from corpus.cli.options import Hang, Json, Memory, Set, Target, Workers, run_watched
 from corpus.recipe import SECTIONS, load
 from corpus.run import Limits, output_of

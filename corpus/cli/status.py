@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json as jsonlib
 
-from corpus.cli import app
+from corpus.cli.app import app
 from corpus.cli.options import Json, Set, Target
 from corpus.recipe import load
 from corpus.status import status

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as jsonlib
 
-from corpus.cli import app
+from corpus.cli.app import app
 from corpus.cli.options import Json, Target
 from corpus.errors import CorpusError
 from corpus.recipe import load

@@ -88,7 +88,8 @@ def _best_partner(pairs: np.ndarray, jaccards: np.ndarray, n: int) -> tuple[np.n
 
 
 def _recalled(wanted: np.ndarray, pairs: np.ndarray, jaccards: np.ndarray) -> np.ndarray:
-    """float64[k]: the index of each wanted pair (smaller first) as found among `pairs`, NaN where it is not."""
+    """float64[k]: the index of each wanted pair (smaller first) as found among `pairs`, NaN where it is
+    not."""
     packed = (pairs.min(axis=1) << np.int64(32)) | pairs.max(axis=1)
     order = np.argsort(packed, kind="stable")
     sought = (wanted[:, 0] << np.int64(32)) | wanted[:, 1]

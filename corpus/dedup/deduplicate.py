@@ -16,37 +16,29 @@ from corpus.kernels.minhash import signatures
 from corpus.kernels.shingles import shingles
 from corpus.kernels.unionfind import connected_components
 
-ROUNDS = 8
-"""Stars that are tried on a very long run before what is left of it is let go."""
 
-
-def near_pairs(
-    signed: np.ndarray, config: DedupConfig, similarity: Similarity, rounds: int = ROUNDS
-) -> tuple[np.ndarray, np.ndarray]:
+def near_pairs(signed: np.ndarray, config: DedupConfig, similarity: Similarity) -> tuple[np.ndarray, np.ndarray]:
     """(int64[m, 2], float64[m]): near duplicates among the rows of the signatures and their Jaccard indices.
 
     With `verify`, pairs whose signatures rule `threshold` out are skipped (`verify.floor`), of the others
-    `similarity` has the word. Runs longer than `lsh.PAIRWISE` are only compared with their first document and
-    with neighbours; those left unconnected to it are then compared with the first of themselves, and so on,
-    `rounds` times at most: linear work whatever the run.
+    `similarity` has the word; long runs get a `lsh.second_look`, at most two standard deviations of the
+    estimate below `threshold`. Without it, all pairs stand, with the estimate as index.
     """
     runs = lsh.band_runs(signed, config.bands, config.rows)
+    pairs = lsh.run_pairs(runs)
     if not config.verify:
-        pairs = lsh.run_pairs(runs)
         return pairs, verify.estimate(pairs, signed)
-    floor = verify.floor(config.threshold, signed.shape[1])
-    found, indices = np.zeros((0, 2), np.int64), np.zeros(0)
-    for _ in range(rounds):
-        pairs = lsh.run_pairs(runs)
-        pairs = pairs[verify.estimate(pairs, signed) >= floor]
-        jaccards = similarity(pairs)
-        near = jaccards >= config.threshold
-        found, indices = np.concatenate([found, pairs[near]]), np.concatenate([indices, jaccards[near]])
-        runs = lsh.remaining(runs, connected_components(found, len(signed)))
-        if not len(runs[0]):
-            break
-    found, first = np.unique(found, axis=0, return_index=True)
-    return found, indices[first]
+    pairs = pairs[verify.estimate(pairs, signed) >= verify.floor(config.threshold, signed.shape[1])]
+    jaccards = similarity(pairs)
+    near = jaccards >= config.threshold
+    pairs, jaccards = pairs[near], jaccards[near]
+
+    labels = connected_components(pairs, len(signed))
+    spread = float(np.sqrt(config.threshold * (1 - config.threshold) / signed.shape[1]))
+    more = lsh.second_look(runs, labels, signed, config.threshold - 2 * spread)
+    again = similarity(more)
+    near = again >= config.threshold
+    return np.concatenate([pairs, more[near]]), np.concatenate([jaccards, again[near]])
 
 
 def deduplicate(
@@ -94,9 +86,7 @@ def deduplicate_texts(
     from corpus.kernels.arrow import string_buffers
 
     keys = exact_keys(texts) if config.exact else None
-    signed = (
-        signatures(texts, config.bands * config.rows, config.ngram, config.seed) if config.minhash else None
-    )
+    signed = signatures(texts, config.bands * config.rows, config.ngram, config.seed) if config.minhash else None
     return deduplicate(
         ids,
         np.diff(string_buffers(texts)[1]),

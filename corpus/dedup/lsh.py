@@ -18,6 +18,10 @@ from corpus.kernels.shingles import mix
 PAIRWISE = 16
 """Runs of up to so many documents give all their pairs."""
 
+WINDOW, BEST = 256, 4
+"""Of a longer run, how many others a document that its first did not match is held against by signature, and
+how many of them are verified."""
+
 Runs = tuple[np.ndarray, np.ndarray]
 """Groups of documents that agree in a band: (int64 members, ascending in a run; int64 offsets)."""
 
@@ -76,26 +80,43 @@ def _run_pairs(members, offsets, limit):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _remaining(members, offsets, labels, limit):  # type: ignore[no-untyped-def]
-    kept = np.empty(len(members), np.int64)
-    ends = np.zeros(len(offsets), np.int64)
-    size = 0
-    count = 0
+def _second_look(members, offsets, labels, signatures, limit, least):  # type: ignore[no-untyped-def]
+    pairs = np.empty((len(members) * BEST, 2), np.int64)
+    found = 0
+    left = np.empty(len(members), np.int64)
+    count = signatures.shape[1]
+    best = np.empty(BEST, np.int64)
     for r in range(len(offsets) - 1):
         run = members[offsets[r] : offsets[r + 1]]
         if len(run) <= limit:
             continue
-        start = size
+        size = 0
         for i in range(1, len(run)):
             if labels[run[i]] != labels[run[0]]:
-                kept[size] = run[i]
+                left[size] = run[i]
                 size += 1
-        if size - start > 1:
-            count += 1
-            ends[count] = size
-        else:
-            size = start
-    return kept[:size].copy(), ends[: count + 1].copy()
+        for i in range(size):
+            best[:] = 0
+            for j in range(i + 1, min(i + 1 + WINDOW, size)):
+                if labels[left[i]] == labels[left[j]]:
+                    continue
+                equal = 0
+                for k in range(count):
+                    equal += signatures[left[i], k] == signatures[left[j], k]
+                # (equal positions, nearness) as one number; the worst of the best goes.
+                score = equal * (WINDOW + 1) + (WINDOW - (j - i - 1))
+                if equal >= least and score > best[BEST - 1]:
+                    at = BEST - 1
+                    while at > 0 and best[at - 1] < score:
+                        best[at] = best[at - 1]
+                        at -= 1
+                    best[at] = score
+            for score in best:
+                if score > 0:
+                    pairs[found, 0] = left[i]
+                    pairs[found, 1] = left[i + 1 + WINDOW - score % (WINDOW + 1)]
+                    found += 1
+    return pairs[:found].copy()
 
 
 def band_runs(signatures: np.ndarray, bands: int, rows: int) -> Runs:
@@ -118,20 +139,27 @@ def band_runs(signatures: np.ndarray, bands: int, rows: int) -> Runs:
     return np.concatenate([members for members, _ in runs]), np.concatenate([np.zeros(1, np.int64), *offsets])
 
 
-def run_pairs(runs: Runs) -> np.ndarray:
-    """int64[m, 2], i < j, sorted, each once: all pairs of a run of up to PAIRWISE documents; of a longer run
-    each document with the first (a star) and with its neighbours, 2 m - 3 in all, so that m equal documents
-    do not cost m^2."""
-    pairs = _run_pairs(*runs, PAIRWISE)
+def _distinct(pairs: np.ndarray) -> np.ndarray:
     packed = np.unique((pairs[:, 0] << np.int64(32)) | pairs[:, 1])
     return np.stack([packed >> np.int64(32), packed & np.int64(0xFFFFFFFF)], axis=1)
 
 
-def remaining(runs: Runs, labels: np.ndarray) -> Runs:
-    """What a star left open: of each run longer than PAIRWISE the documents that verified pairs do not
-    connect (labels int64[n] of their components) with its first. Their own first is the centre of the next
-    star."""
-    return _remaining(*runs, labels, PAIRWISE)
+def run_pairs(runs: Runs) -> np.ndarray:
+    """int64[m, 2], i < j, sorted, each once: all pairs of a run of up to PAIRWISE documents; of a longer run
+    each document with the first (a star) and with its neighbours, 2 m - 3 in all, so that m equal documents
+    do not cost m^2.
+    """
+    return _distinct(_run_pairs(*runs, PAIRWISE))
+
+
+def second_look(runs: Runs, labels: np.ndarray, signatures: np.ndarray, least: float) -> np.ndarray:
+    """int64[m, 2], as of `run_pairs`: what to compare next where the star of a long run failed.
+
+    The documents that verified pairs (labels int64[n] of their components) do not connect with the first of
+    their run are compared by signature, each with the WINDOW that follow it in the run; the BEST of these
+    that are not yet connected with it and whose signatures agree in a share of `least` are its pairs.
+    """
+    return _distinct(_second_look(*runs, labels, signatures, PAIRWISE, least * signatures.shape[1]))
 
 
 def candidate_pairs(signatures: np.ndarray, bands: int, rows: int) -> np.ndarray:
@@ -139,7 +167,7 @@ def candidate_pairs(signatures: np.ndarray, bands: int, rows: int) -> np.ndarray
     long.
 
     Without verification the components of these pairs are those of all pairs that agree in a band. With it, a
-    document may fail against the centre of its star and yet match another: `remaining` is for that.
+    document may fail against the centre of its star and yet match another: `second_look` is for that.
     """
     return run_pairs(band_runs(signatures, bands, rows))
 

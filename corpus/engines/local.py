@@ -142,7 +142,7 @@ class Worker:
 class LocalEngine:
     """`workers` processes; see `Engine.map` for what it does.
 
-    A job that raises, exits, is killed, passes `memory_mb` (resident memory of the worker and its children, MB)
+    A job that raises, exits, is killed, passes `memory_mb` (MB resident in the worker and its children)
     or shows no life for `hang_seconds` is tried `tries` times in all, each time in a fresh worker. Use one
     engine from one thread: the kernel ends the workers when the thread that started them ends.
     """

@@ -60,9 +60,7 @@ def extract(task: Task, out: Writer, beat: Callable[[int], None]) -> None:
     out.facts["warnings"] = _warnings(task, out, skipped)
 
 
-def _documents(
-    source: str, label: str, ids: pa.Array, batch: pa.RecordBatch, pages: pa.RecordBatch
-) -> pa.RecordBatch:
+def _documents(source: str, label: str, ids: pa.Array, batch: pa.RecordBatch, pages: pa.RecordBatch) -> pa.RecordBatch:
     rows = len(ids)
     text = pc.coalesce(pages.column("text").cast(pa.large_string()), pa.scalar("", pa.large_string()))
     shas = [hashlib.sha256(value.as_buffer() if value.is_valid else b"").digest() for value in text]

@@ -136,23 +136,41 @@ def _longest(offsets):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _count_shingles(data, offsets, ngram, table, words):  # type: ignore[no-untyped-def]
-    total = 0
-    for d in range(len(offsets) - 1):
-        count = word_hashes(data, offsets[d], offsets[d + 1], table, words)
-        total += min(count, max(count - ngram + 1, 1))
-    return total
+def _sort(run, spare, starts):  # type: ignore[no-untyped-def]
+    """Sort uniform uint64: count by the leading bits, about one value a bucket, then insert."""
+    bits = 1
+    while bits < 16 and (1 << bits) < len(run):
+        bits += 1
+    shift = np.uint64(64 - bits)
+    starts[: (1 << bits) + 1] = 0
+    for k in range(len(run)):
+        spare[k] = run[k]
+        starts[np.int64(run[k] >> shift) + 1] += 1
+    for bucket in range(1 << bits):
+        starts[bucket + 1] += starts[bucket]
+    for k in range(len(run)):
+        bucket = np.int64(spare[k] >> shift)
+        run[starts[bucket]] = spare[k]
+        starts[bucket] += 1
+    for k in range(1, len(run)):
+        value = run[k]
+        j = k
+        while j > 0 and run[j - 1] > value:
+            run[j] = run[j - 1]
+            j -= 1
+        run[j] = value
 
 
 @numba.njit(cache=True, nogil=True)
 def _shingles(data, offsets, ngram, table, words, flat):  # type: ignore[no-untyped-def]
     n = len(offsets) - 1
     ends = np.zeros(n + 1, np.int64)
+    starts = np.empty(65537, np.int64)
     size = 0
     for d in range(n):
         count = word_hashes(data, offsets[d], offsets[d + 1], table, words)
         run = flat[size : size + combine(words, count, ngram, flat[size:])]
-        run.sort()
+        _sort(run, words, starts)
         for k in range(len(run)):
             if k == 0 or run[k] != run[k - 1]:
                 flat[size] = run[k]
@@ -175,7 +193,7 @@ def shingles(texts: pa.Array, ngram: int = 5) -> tuple[np.ndarray, np.ndarray]:
     if ngram < 1:
         raise ValueError(f"shingles: ngram must be at least 1, not {ngram}")
     data, offsets = string_buffers(texts)
-    words = scratch(offsets)
-    flat = np.empty(_count_shingles(data, offsets, ngram, fold(), words), np.uint64)
-    ends = _shingles(data, offsets, ngram, fold(), words, flat)
-    return flat[: ends[-1]].copy() if ends[-1] < len(flat) else flat, ends
+    # Room for a word every two bytes; what no word comes to is never touched, so it costs no memory.
+    flat = np.empty((offsets[-1] - offsets[0]) // 2 + len(offsets), np.uint64)
+    ends = _shingles(data, offsets, ngram, fold(), scratch(offsets), flat)
+    return flat[: ends[-1]], ends

@@ -61,9 +61,7 @@ def write_shards(
     not fit its index; OSError when the disk is full.
     """
     dtype = token_dtype(vocab_size)
-    tables = [
-        pq.read_table(path, read_dictionary=["source"], page_checksum_verification=True) for _, path in inputs
-    ]
+    tables = [pq.read_table(path, read_dictionary=["source"], page_checksum_verification=True) for _, path in inputs]
     documents = [table.num_rows for table in tables]
     if not sum(documents):
         raise CorpusError("pack: no documents to pack; loosen the filters before it or add input")
@@ -134,13 +132,12 @@ def _split(index: pa.Table, config: PackConfig) -> dict[str, np.ndarray]:
     held = (place < config.validation_fraction)[order]
     splits = {"train": order[~held], "validation": order[held]}
     if held.all() or not held.any():
-        empty, way, bound = (
-            ("train", "below", place.max()) if held.all() else ("validation", "above", place.min())
-        )
+        # A little beyond the outermost document, because the number is rounded.
+        empty, way_out = ("train", 0.99 * place.max()) if held.all() else ("validation", 1.01 * place.min())
         raise CorpusError(
             f"pack: the {empty} split is empty: {len(ids):,} documents, "
-            f"validation_fraction={config.validation_fraction:g}; set pack.validation_fraction {way} "
-            f"{bound:.3g} or give more documents"
+            f"validation_fraction={config.validation_fraction:g}; set pack.validation_fraction to "
+            f"{way_out:.3g} or give more documents"
         )
     return splits
 
@@ -155,9 +152,7 @@ def _shard_rows(rows: np.ndarray, lengths: np.ndarray, shard_tokens: int) -> Ite
         start, before = stop, int(ends[stop - 1])
 
 
-def _write_shard(
-    out_dir: Path, name: str, index: pa.Table, bins: TokenFiles, rows: np.ndarray
-) -> dict[str, Any]:
+def _write_shard(out_dir: Path, name: str, index: pa.Table, bins: TokenFiles, rows: np.ndarray) -> dict[str, Any]:
     """Write the three files of one shard; `index` holds the rows of INDEX in the order of `rows`."""
     lengths = bins.lengths[rows]
     digest = hashlib.sha256()

@@ -69,6 +69,16 @@ class GzipMember:
             position += 32
         return data
 
+    def join(self) -> bool:
+        """Go on into the next member when that begins no record: some writers let a record run over members."""
+        if self.end is None or os.pread(self._descriptor, 3, self.end) != MAGIC:
+            return False
+        if _first_bytes(self._descriptor, self.end) in (b"", b"WARC/"):
+            return False
+        self._position, self._input, self.end = self.end, b"", None
+        self._inflater = zlib.decompressobj(wbits=31)
+        return True
+
     def sound(self) -> bool:
         """Whether nothing is wrong with what is there: reads it whole, keeps nothing. A cut end alone is sound."""
         twin = GzipMember(self._descriptor, self.offset)
@@ -95,6 +105,10 @@ class PlainFile:
     def seek(self, position: int) -> None:
         """The next read begins there."""
         self._position = position
+
+    def join(self) -> bool:
+        """A plain file has no next member."""
+        return False
 
 
 class Gap:
@@ -130,7 +144,7 @@ def resync(descriptor: int, start: int, size: int) -> int:
         chunk = os.pread(descriptor, _SCAN, start)
         found = chunk.find(MAGIC)
         while found >= 0:
-            if _begins_warc(descriptor, start + found):
+            if _first_bytes(descriptor, start + found) == b"WARC/":
                 return start + found
             found = chunk.find(MAGIC, found + 1)
         if len(chunk) < len(MAGIC):
@@ -139,11 +153,12 @@ def resync(descriptor: int, start: int, size: int) -> int:
     return size
 
 
-def _begins_warc(descriptor: int, offset: int) -> bool:
+def _first_bytes(descriptor: int, offset: int) -> bytes:
+    """The first five bytes inside the member there; empty when there is none or it is damaged."""
     try:
-        return zlib.decompressobj(wbits=31).decompress(os.pread(descriptor, 4096, offset), 5) == b"WARC/"
+        return zlib.decompressobj(wbits=31).decompress(os.pread(descriptor, 4096, offset), 5)
     except zlib.error:
-        return False
+        return b""
 
 
 def _zeros(descriptor: int, start: int, end: int) -> bool:

@@ -54,6 +54,13 @@ class Window:
             self.data += more
         return True
 
+    def need(self, size: int) -> bool:
+        """`fill`, going on into the next gzip member where a record does."""
+        while not self.fill(size):
+            if not self.stream.join():
+                return False
+        return True
+
     def drop(self, size: int) -> None:
         del self.data[:size]
         self.position += size
@@ -138,8 +145,7 @@ def records(stream: GzipMember | PlainFile, limit: int) -> Iterator[Record]:
 
 def _next(window: Window, limit: int, index: int) -> Record:
     record = Record(window.position, index, {})
-    window.fill(MAX_HEADER)
-    blank = _BLANK.search(window.data, 0, MAX_HEADER) if window.data.startswith(b"WARC/") else None
+    blank = _header_end(window)
     if blank is None:
         record.fail("damaged", f"{window.to_next()} bytes that are no WARC record")
         return record
@@ -158,13 +164,25 @@ def _next(window: Window, limit: int, index: int) -> Record:
             if isinstance(window.stream, PlainFile):
                 window.seek(begin)
             window.to_next()
-    elif window.fill(length) and window.at_boundary(length):
+    elif window.need(length) and window.at_boundary(length):
         record.block = bytes(memoryview(window.data)[:length])
         window.drop(length)
     else:
         record.fail("damaged", f"Content-Length {length} does not lead to the end of the record")
         window.to_next()
     return record
+
+
+def _header_end(window: Window) -> re.Match[bytes] | None:
+    """The blank line below a header that begins here, if there is one within 64 KB."""
+    size = 2048
+    while window.need(5) and window.data.startswith(b"WARC/"):
+        whole = window.need(size)
+        blank = _BLANK.search(window.data, 0, MAX_HEADER)
+        if blank or not whole or size >= MAX_HEADER:
+            return blank
+        size *= 2
+    return None
 
 
 def parse_headers(lines: bytes) -> dict[str, str]:

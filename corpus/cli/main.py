@@ -1,0 +1,50 @@
+"""The command line: a subcommand a stage, and verbs that look at what the stages left.
+
+The verbs, in the order in which `corpus --help` lists them, register on import: a new one is a file and a line here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from corpus.cli import (  # noqa: F401
+    run,
+    check,
+    status,
+    verify,
+    fetch,
+    extract,
+    language,
+    quality,
+    dedup,
+    tokenizer,
+    pack,
+    train,
+    stats,
+    sample,
+    why,
+    report,
+    generate,
+    export,
+)  # isort: skip
+
+from corpus.cli.app import app
+from corpus.errors import CorpusError
+
+
+def main() -> None:
+    """Entry point: errors that a user can act on come as one line each on stderr."""
+    try:
+        app()
+    except CorpusError as error:
+        for line in str(error).splitlines():
+            print(f"corpus: {line}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("corpus: interrupted; what is committed stays, run the same command to go on", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our stdout went away (`corpus sample ... | head`); nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

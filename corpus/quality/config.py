@@ -1,0 +1,81 @@
+"""Configuration of the quality stage: presets, and every rule's threshold as a flat key."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, create_model, model_validator
+
+from corpus.config import Config
+from corpus.quality.rule import Rule
+from corpus.quality.rules import LINE_PRESETS, PRESETS, RULES, SETS
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("a number, or null to switch the rule off")
+    return value
+
+
+def _known(names: tuple[str, ...], allowed: Collection[str]) -> tuple[str, ...]:
+    for name in names:
+        if name not in allowed:
+            raise ValueError(f"{name!r} is none of {', '.join(allowed)}")
+    return names
+
+
+def _one_or_many(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+Threshold = Annotated[float | None, BeforeValidator(_number), Field(allow_inf_nan=False)]
+
+_fields: dict[str, Any] = {
+    rule.name: (
+        Threshold,
+        Field(None, description=f"Keep documents with {rule.signal} {rule.op} this ({rule.source}: {rule.threshold})."),
+    )
+    for rule in RULES
+}
+_Thresholds: Any = create_model("_Thresholds", __base__=Config, __module__=__name__, **_fields)
+
+
+class QualityConfig(_Thresholds):
+    """Which rules drop a document, and at which thresholds.
+
+    A rule's key overrides its threshold, switches the rule on where no preset does, or off with `null`. Validation
+    resolves every key, so that a dumped configuration shows the thresholds that hold and reads back equal.
+    """
+
+    presets: Annotated[
+        tuple[str, ...],
+        BeforeValidator(_one_or_many),
+        AfterValidator(lambda names: _known(names, PRESETS)),
+    ] = ("gopher", "fineweb")
+    """Rule sets to start from: gopher (quality and repetition), gopher_quality, gopher_repetition, c4, fineweb, none."""
+    line_rules: Annotated[
+        tuple[str, ...],
+        BeforeValidator(_one_or_many),
+        AfterValidator(lambda names: _known(names, LINE_PRESETS)),
+    ] = ()
+    """Rules that edit the text, line by line, before it is measured: `c4`, or single rules of it (`c4_javascript`)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolve(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        presets = _one_or_many(data.get("presets", cls.model_fields["presets"].default))
+        if not isinstance(presets, list | tuple):
+            return data
+        active = {name for preset in presets if isinstance(preset, str) for name in PRESETS.get(preset, ())}
+        defaults = {rule.name: rule.threshold for name in active for rule in SETS[name]}
+        return defaults | data
+
+    @property
+    def active_rules(self) -> tuple[Rule, ...]:
+        """The rules that are on, with this configuration's thresholds, in the order of `corpus.quality.rules.RULES`."""
+        thresholds = ((rule, getattr(self, rule.name)) for rule in RULES)
+        return tuple(replace(rule, threshold=value) for rule, value in thresholds if value is not None)

@@ -1,0 +1,131 @@
+"""Recipes: every error at once, with file and line; overrides; the resolved recipe means the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from corpus.errors import RecipeError
+from corpus.recipe import dump, load, parse
+
+GOOD = """\
+name: test
+output: out
+sources:
+  - name: web
+    kind: warc
+    path: pages.warc.gz
+language: {keep: [en]}
+quality:
+  presets: [gopher]
+  min_words: 60
+dedup:
+"""
+
+
+def test_sections_are_on_off_or_default() -> None:
+    recipe = parse(GOOD, "r.yaml")
+    assert recipe.language is not None
+    assert recipe.language.keep == ("en",)
+    assert recipe.dedup is not None
+    assert recipe.pack is None
+    assert parse(GOOD.replace("dedup:", "dedup: false"), "r.yaml").dedup is None
+    assert parse(GOOD.replace("dedup:", "dedup: true"), "r.yaml").dedup == recipe.dedup
+
+
+def test_every_error_at_once_with_its_line() -> None:
+    text = GOOD.replace("presets: [gopher]", "presets: [gohper]").replace("min_words", "min_wrods")
+    text = text.replace("kind: warc", "kind: warp") + "lanugage: {}\n"
+    with pytest.raises(RecipeError) as caught:
+        parse(text, "r.yaml")
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 4
+    joined = "\n".join(lines)
+    assert "r.yaml:5: sources.0.kind" in joined
+    assert "r.yaml:9: quality.presets" in joined
+    assert "r.yaml:10: quality.min_wrods: unknown key; did you mean min_words?" in joined
+    assert "r.yaml:12: lanugage: unknown key; did you mean language?" in joined
+    assert caught.value.exit_code == 2
+
+
+def test_a_key_given_twice_is_an_error() -> None:
+    with pytest.raises(RecipeError, match=r"r\.yaml:12: name: given twice"):
+        parse(GOOD + "name: again\n", "r.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [", r"r\.yaml:1: not YAML"),
+        ("- a", "a recipe is a mapping"),
+        ("", "a recipe is a mapping"),
+        ("name: x", "sources: is required"),
+        ("name: x\nsources: []\n", "sources"),
+        (GOOD.replace("name: test", "name: ../up"), r"r\.yaml:1: name"),
+    ],
+)
+def test_what_is_no_recipe(text: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        parse(text, "r.yaml")
+
+
+def test_two_sources_of_one_name() -> None:
+    text = GOOD.replace("language:", "  - {name: web, kind: text, path: a.txt}\nlanguage:")
+    with pytest.raises(RecipeError, match="two sources are called web"):
+        parse(text, "r.yaml")
+
+
+def test_overrides_and_their_errors() -> None:
+    recipe = parse(GOOD, "r.yaml", ["quality.min_words=80", "sources.0.path=[a, b]", "dedup.threshold=0.7", "pack=true"])
+    assert recipe.quality is not None
+    assert {rule.name: rule.threshold for rule in recipe.quality.active_rules}["min_words"] == 80
+    assert recipe.sources[0].path == ("a", "b")
+    assert recipe.dedup is not None
+    assert recipe.dedup.threshold == 0.7
+    assert recipe.pack is not None
+    with pytest.raises(RecipeError) as caught:
+        parse(GOOD, "r.yaml", ["quality.min_words=many", "quality.nonsense=1", "sources.7.path=x", "novalue"])
+    assert len(str(caught.value).splitlines()) == 4
+    assert all(line.startswith("--set ") for line in str(caught.value).splitlines())
+
+
+def test_a_rule_can_be_switched_off() -> None:
+    recipe = parse(GOOD, "r.yaml", ["quality.min_words=null"])
+    assert recipe.quality is not None
+    assert "min_words" not in {rule.name for rule in recipe.quality.active_rules}
+
+
+def test_the_resolved_recipe_is_the_same_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    recipe = parse(GOOD, "r.yaml")
+    text = dump(recipe)
+    again = parse(text, "again")
+    assert Path(str(again.sources[0].path)) == tmp_path / "pages.warc.gz"
+    assert again.output is None
+    assert again.model_copy(update={"sources": (), "output": None}) == recipe.model_copy(update={"sources": (), "output": None})
+    assert dump(again) == text
+    assert "output" not in yaml.safe_load(text)
+    (tmp_path / "recipe.yaml").write_text(text)
+    assert load(tmp_path).output == tmp_path
+
+
+def test_a_recipe_is_frozen() -> None:
+    recipe = parse(GOOD, "r.yaml")
+    with pytest.raises(ValueError, match="frozen"):
+        recipe.name = "other"  # type: ignore[misc]
+
+
+def test_missing_recipe(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="no such recipe"):
+        load(tmp_path / "nothing.yaml")
+    with pytest.raises(RecipeError, match=r"holds no recipe\.yaml"):
+        load(tmp_path)
+
+
+def test_every_recipe_that_comes_with_the_project_is_sound() -> None:
+    paths = sorted((Path(__file__).parent.parent / "pipelines").glob("*.yaml"))
+    assert paths
+    for path in paths:
+        load(path)

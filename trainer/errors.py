@@ -1,0 +1,7 @@
+"""The error that a user can act on. Anything else that reaches the command line is a bug."""
+
+from __future__ import annotations
+
+
+class TrainerError(Exception):
+    """One line, "what: why; way out". The command line prints it after ``trainer:`` and exits with status 1."""

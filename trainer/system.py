@@ -1,0 +1,61 @@
+"""What the trainer asks of the machine: threads, memory, number formats, determinism, and to end with its parent."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+from pathlib import Path
+
+import torch
+
+
+def prepare(threads: int) -> None:
+    """Before the first tensor: threads (0: as many as this process may use), deterministic kernels, the allocator."""
+    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic cuBLAS needs it
+    torch.use_deterministic_algorithms(True)
+    keep_freed_memory()
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc to keep freed memory for the next tensor instead of handing it back to the kernel.
+
+    By default every activation above 32 MB is a fresh mapping whose pages fault in one by one, in every step:
+    without that, a training step on a CPU took a fifth less time.
+    """
+    trim_threshold, mmap_threshold, largest = -1, -3, 2**31 - 1
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(mmap_threshold, largest)
+        libc.mallopt(trim_threshold, largest)
+    except (OSError, AttributeError):
+        return  # not glibc: slower, nothing else
+
+
+def pick_device(name: str) -> torch.device:
+    return torch.device("cuda" if name == "auto" and torch.cuda.is_available() else "cpu" if name == "auto" else name)
+
+
+def autocast_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 where the hardware multiplies it natively (avx512_bf16 on CPUs, Ampere and later), else float32."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return torch.float32
+    return torch.bfloat16 if "avx512_bf16" in flags else torch.float32
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
+    return torch.autocast(device.type, torch.bfloat16, enabled=dtype is torch.bfloat16)
+
+
+def die_with_parent() -> None:
+    """Linux: ask for SIGTERM when the parent ends, however it ends."""
+    set_parent_death_signal = 1
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
+    if os.getppid() != parent or parent == 1:
+        raise SystemExit(128 + signal.SIGTERM)
