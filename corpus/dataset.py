@@ -61,11 +61,19 @@ class _Cursor:
             return np.zeros(0, np.int64), None
         return np.concatenate(positions), pa.concat_tables(rows)
 
+    def _ascending(self, found: pa.Array) -> np.ndarray:
+        if not found.null_count:
+            positions = found.to_numpy(zero_copy_only=False).astype(np.int64)
+            if (np.diff(positions) >= 0).all():
+                return positions
+        raise self._foreign()
+
     def finish(self) -> None:
         if (self._rest is not None and self._rest.num_rows) or next(self._batches, None) is not None:
-            raise CorpusError(
-                f"{self._path}: holds ids that the base table lacks or in another order; remove its folder"
-            )
+            raise self._foreign()
+
+    def _foreign(self) -> CorpusError:
+        return CorpusError(f"{self._path}: holds ids that the base table lacks or in another order; remove its folder")
 
 
 @dataclass(frozen=True)

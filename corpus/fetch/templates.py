@@ -150,7 +150,7 @@ def magazine(page: Page, label: dict[str, str]) -> str:
     return f"""{head(page, meta)}<body>
 <div id="consent-overlay" class="cookie-consent modal"><div class="cookie-consent__text">{label["cookies"]}</div>
 <button class="btn">{label["accept"]}</button></div>
-<header class="page-header"><div class="header__brand">{page.host}</div>
+<header class="page-header"><a class="header__brand" href="/">{page.host}</a>
 <ul class="navbar nav header__menu"><li><a href="/">{label["home"]}</a></li>
 <li><a href="/latest">{label["latest"]}</a></li><li><a href="/login">{label["login"]}</a></li>
 <li><a href="/subscribe">{label["subscribe"]}</a></li></ul></header>
@@ -175,18 +175,17 @@ def magazine(page: Page, label: dict[str, str]) -> str:
 
 
 def retro(page: Page, label: dict[str, str]) -> str:
-    """A page of the nineties: upper-case tags, FONT, the menu in a table, line breaks for paragraphs."""
+    """A page of the nineties: upper-case tags, FONT, a menu in brackets, line breaks for paragraphs."""
     return f"""<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 4.01 Transitional//EN">
 {GENERATED}
 <HTML LANG="{page.article.language}">
 <HEAD><META HTTP-EQUIV="Content-Type" CONTENT="text/html; charset=utf-8">
 <TITLE>{escape(page.article.title)}</TITLE></HEAD>
 <BODY BGCOLOR="#FFFFEE" TEXT="#000000">
-<TABLE WIDTH="100%" BORDER="0" CELLPADDING="6" CLASS="navigation menu"><TR>
-<TD BGCOLOR="#DDDDCC"><FONT SIZE="2"><A HREF="index.html">{label["home"]}</A></FONT></TD>
-{anchors(page.links, '<TD BGCOLOR="#DDDDCC"><FONT SIZE="2">', "</FONT></TD>")}
-<TD BGCOLOR="#DDDDCC"><FONT SIZE="2"><A HREF="guestbook.html">{label["contact"]}</A></FONT></TD>
-</TR></TABLE>
+<DIV ALIGN="center" CLASS="navigation menu"><FONT SIZE="2">[ <A HREF="index.html">{label["home"]}</A> ]
+{anchors(page.links, "[ ", " ]")}
+[ <A HREF="guestbook.html">{label["contact"]}</A> ]</FONT></DIV>
+<HR>
 <CENTER><H1>{escape(page.article.title)}</H1></CENTER>
 <BLOCKQUOTE CLASS="content">
 {body(page.article.sections, "<H3>{}</H3>", '<FONT FACE="Times">{}</FONT><BR><BR>')}

@@ -176,11 +176,13 @@ def _next(window: Window, limit: int, index: int) -> Record:
 def _header_end(window: Window) -> re.Match[bytes] | None:
     """The blank line below a header that begins here, if there is one within 64 KB."""
     size = 2048
-    while window.need(5) and window.data.startswith(b"WARC/"):
-        whole = window.need(size)
+    while window.fill(5) and window.data.startswith(b"WARC/"):
+        whole = window.fill(size)
         blank = _BLANK.search(window.data, 0, MAX_HEADER)
-        if blank or not whole or size >= MAX_HEADER:
+        if blank or len(window.data) >= MAX_HEADER:
             return blank
+        if not whole and not window.stream.join():
+            return None
         size *= 2
     return None
 
