@@ -297,9 +297,7 @@ def test_a_corpus_error_that_cannot_be_pickled_keeps_its_message(engine: LocalEn
 
 
 def test_a_full_disk_is_said_with_its_path(engine: LocalEngine) -> None:
-    with pytest.raises(
-        CorpusError, match=r"no space left on device: /data/out\.parquet: make room"
-    ) as caught:
+    with pytest.raises(CorpusError, match=r"no space left on device: /data/out\.parquet: make room") as caught:
         engine.map([job("full", "/data/out.parquet")], lambda job, result: None)
     assert "\n" not in str(caught.value)
 

@@ -19,12 +19,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpus.errors import CorpusError, InputError
+from corpus.pack import shards as shards_module
 from corpus.pack import tokens as tokens_module
 from corpus.pack.config import PackConfig
 from corpus.pack.gather import TokenFiles
 from corpus.pack.megatron import index_bytes
-from corpus.pack.shards import where, write_shards
+from corpus.pack.shards import write_shards
 from corpus.pack.tokens import INDEX, write_tokens
+from corpus.pack.where import where
 from corpus.tokenizer.config import TokenizerConfig
 from corpus.tokenizer.encode import Encoder
 from corpus.tokenizer.train import train
@@ -184,6 +186,15 @@ def test_the_seed_shuffles_and_leaves_the_validation_documents(tmp_path: Path) -
     shard = bigger["splits"]["validation"]["shards"][0]
     held = {document[0] for document in read_documents(tmp_path / "out3", shard, "<u2")}
     assert held & set(given_order) == set(orders[0]["validation"])
+
+
+def test_documents_with_equal_hashes_are_ordered_by_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards_module, "keyed_hash", lambda ids, key: np.zeros(len(ids), np.uint64))
+    documents = make(30, 2)
+    for number, given_order in enumerate([documents, documents[::-1]]):
+        pairs = write_partitions(tmp_path / f"in{number}", given_order, [])
+        pack(pairs, tmp_path / f"out{number}", validation_fraction=0)
+    assert digests(tmp_path / "out0") == digests(tmp_path / "out1")
 
 
 def parse_idx(data: bytes) -> tuple[np.dtype, np.ndarray, np.ndarray, np.ndarray]:

@@ -111,7 +111,8 @@ def test_ids_are_those_of_sentencepiece(trained: tuple[Path, dict[str, Any]], en
     texts += [text for text in HARD if "\u2581" not in text]
     tokens, offsets = encoder.encode(pa.array(texts))
     assert [ids[:-1].tolist() for ids in split(tokens, offsets)] == reference.encode(texts)
-    assert encoder.eos_id == reference.piece_to_id(EOS)
+    assert encoder.eos_id == reference.piece_to_id(EOS) == 1
+    assert [reference.id_to_piece(i) for i in (0, 2, 3, 258)] == ["<unk>", "\n", "<0x00>", "<0xFF>"]
     assert encoder.vocab_size == reference.vocab_size() == CONFIG.vocab_size
 
 

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from trainer.errors import TrainerError
-from trainer.files import write_json
 
 VERSION = 1
 
@@ -27,8 +26,7 @@ class Shards:
     Raises TrainerError when `shards.json` is missing, unreadable or of another version.
     """
 
-    def __init__(self, folder: Path, checked: Path | None = None) -> None:
-        """`checked`: where to note which files were found good, so that a resumed run need not read them again."""
+    def __init__(self, folder: Path) -> None:
         path = folder / "shards.json"
         try:
             raw = path.read_bytes()
@@ -46,7 +44,7 @@ class Shards:
             raise TrainerError(f"{folder}: no shards.json; give --shards a folder that `corpus pack` wrote") from None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise TrainerError(f"{path}: cannot be read ({error!r}); pack the corpus again") from None
-        self.folder, self.checked = folder, checked
+        self.folder = folder
         self.digest = hashlib.sha256(raw).hexdigest()
 
     def stream(self, name: str) -> Stream:
@@ -69,28 +67,18 @@ class Shards:
         path = self.folder / f"{shard['name']}.bin"
         expected = shard["sha256"]["bin"]
         try:
-            stat = path.stat()
-            seen = [str(path.resolve()), stat.st_size, stat.st_mtime_ns, expected]
-            known = self._known()
-            if seen not in known:
-                with path.open("rb") as file:
-                    found = hashlib.file_digest(file, "sha256").hexdigest()
-                if found != expected:
-                    raise TrainerError(
-                        f"{path}: damaged: sha256 {found[:12]}, shards.json says {expected[:12]}; pack the corpus again"
-                    )
-                if self.checked is not None:
-                    write_json(self.checked, [*known, seen])
-            if stat.st_size != shard["tokens"] * self.dtype.itemsize:
+            with path.open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+            if found != expected:
+                raise TrainerError(
+                    f"{path}: damaged: sha256 {found[:12]}, shards.json says {expected[:12]}; pack the corpus again"
+                )
+            size = path.stat().st_size
+            if size != shard["tokens"] * self.dtype.itemsize:
                 raise TrainerError(f"{path}: does not hold the {shard['tokens']:,} tokens of shards.json; pack again")
-            return np.memmap(path, self.dtype, "r") if stat.st_size else np.empty(0, self.dtype)
+            return np.memmap(path, self.dtype, "r") if size else np.empty(0, self.dtype)
         except OSError as error:
             raise TrainerError(f"{path}: {error.strerror or error}; pack the corpus again") from None
-
-    def _known(self) -> list[list[Any]]:
-        if self.checked is None or not self.checked.exists():
-            return []
-        return list(json.loads(self.checked.read_text(encoding="utf-8")))
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,7 @@ def cluster(
         return _plain(ids).take(column(order[target], pa.int64(), absent))
 
     limits = np.where(exact, 1.0, np.nan if threshold is None else threshold)
-    rules = pa.DictionaryArray.from_arrays(column(np.where(exact, 0, 1), pa.int8(), ~removed), [EXACT, NEAR])
+    rules = pa.DictionaryArray.from_arrays(column(np.where(exact, 0, 1), pa.int8(), ~removed), pa.array([EXACT, NEAR]))
     return pa.table(
         [
             _plain(ids),

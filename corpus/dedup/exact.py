@@ -41,7 +41,7 @@ def _add(h, g, point):  # type: ignore[no-untyped-def]
 def _keys(data, offsets, table, out):  # type: ignore[no-untyped-def]
     for d in range(len(offsets) - 1):
         h, g = _SEED_1, _SEED_2
-        gap = np.bool_(False)
+        gap = 0
         length = np.uint64(0)
         i = offsets[d]
         end = offsets[d + 1]
@@ -55,12 +55,12 @@ def _keys(data, offsets, table, out):  # type: ignore[no-untyped-def]
                 point = table[raw]
                 i += width
             if point == _SPACE:
-                gap = length > np.uint64(0)
+                gap = 1 if length > 0 else 0
                 continue
-            if gap:
+            if gap == 1:
                 h, g = _add(h, g, np.uint64(_SPACE))
                 length += np.uint64(1)
-                gap = np.bool_(False)
+                gap = 0
             h, g = _add(h, g, np.uint64(point))
             length += np.uint64(1)
         out[d, 0] = mix(h + length)

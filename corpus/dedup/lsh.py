@@ -111,10 +111,10 @@ def _second_look(members, offsets, labels, signatures, limit, least):  # type: i
                         best[at] = best[at - 1]
                         at -= 1
                     best[at] = score
-            for score in best:
-                if score > 0:
+            for b in range(BEST):
+                if best[b] > 0:
                     pairs[found, 0] = left[i]
-                    pairs[found, 1] = left[i + 1 + WINDOW - score % (WINDOW + 1)]
+                    pairs[found, 1] = left[i + 1 + WINDOW - best[b] % (WINDOW + 1)]
                     found += 1
     return pairs[:found].copy()
 
@@ -175,4 +175,4 @@ def candidate_pairs(signatures: np.ndarray, bands: int, rows: int) -> np.ndarray
 def scurve(bands: int, rows: int, at: np.ndarray | None = None) -> pa.Table:
     """(jaccard, probability): how likely a pair at J is to agree in a band, 1 - (1 - J^rows)^bands."""
     j = np.arange(1, 21) / 20 if at is None else np.asarray(at, float)
-    return pa.table({"jaccard": j, "probability": 1 - (1 - j**rows) ** bands})
+    return pa.table({"jaccard": pa.array(j), "probability": pa.array(1 - (1 - j**rows) ** bands)})

@@ -172,8 +172,7 @@ class LocalEngine:
         """Run every job; see `Engine.map`. An exception in a callback ends all workers at once."""
         # Numbers go on over calls, so that a late message cannot be taken for one of this call.
         waiting = deque(
-            Task(next(self._numbers), job, pickle.dumps(job.argument, protocol=pickle.HIGHEST_PROTOCOL))
-            for job in jobs
+            Task(next(self._numbers), job, pickle.dumps(job.argument, protocol=pickle.HIGHEST_PROTOCOL)) for job in jobs
         )
         failed: list[Task] = []
         weighed = time.monotonic()
@@ -327,9 +326,7 @@ class LocalEngine:
                 reason = f"passed its memory limit ({size:.0f} MB of {self.memory_mb} MB)"
                 self._lose(worker, reason, waiting, failed)
 
-    def _lose(
-        self, worker: Worker, reason: str, waiting: deque[Task], failed: list[Task], final: bool = False
-    ) -> None:
+    def _lose(self, worker: Worker, reason: str, waiting: deque[Task], failed: list[Task], final: bool = False) -> None:
         """Kill a worker; its job goes to the end of the queue, or is given up."""
         task = worker.task
         assert task is not None

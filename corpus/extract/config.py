@@ -22,8 +22,8 @@ class ExtractConfig(Config):
     """Nested elements (those that need an end tag). Parsers take time that grows with its square."""
     max_attributes: Annotated[int, Field(ge=16)] = 2000
     """Attributes of one tag. Parsers take time that grows with its square."""
-    max_colspan: Annotated[int, Field(ge=16)] = 50_000
-    """Sum of all `colspan` and `rowspan` of a page. Extractors write the cells out."""
+    max_cells: Annotated[int, Field(ge=1000)] = 1_000_000
+    """Table rows times the widest row, `colspan` counted. Extractors write the cells out."""
     timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 10.0
     """A page that takes longer, in wall-clock time, is dropped as `timeout`."""
     max_memory_mb: Annotated[int, Field(ge=128)] = 1024

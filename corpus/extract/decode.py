@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import re
-import unicodedata
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _META = re.compile(rb"""<meta[^>]{1,512}?charset\s{0,9}=\s{0,9}["']?\s{0,9}([A-Za-z0-9_:.+-]{2,40})""", re.IGNORECASE)
@@ -35,17 +34,16 @@ def decode(content: bytes, charset: str | None = None) -> tuple[str, str]:
 
     meta = _META.search(content, 0, 1024)
     for label in (charset, meta and meta[1].decode()):
-        name = map_encoding_to_html5(label, fallback_utf8=False) if label else None
+        declared = map_encoding_to_html5(label, fallback_utf8=False) if label else None
         # WHATWG: a <meta> that could be read as ASCII does not mean UTF-16.
-        if name and not name.startswith("utf-16"):
-            text = content.decode(name, "replace")
+        if declared and not declared.startswith("utf-16"):
+            text = content.decode(declared, "replace")
             if text.count("\ufffd") <= _WRONG * len(text):
-                return text, name
-    name = detect_encoding(content) or "utf-8"
-    return content.decode(name, "replace"), name
+                return text, declared
+    detected = detect_encoding(content) or "utf-8"
+    return content.decode(detected, "replace"), detected
 
 
 def clean(text: str) -> str:
-    """NFC text with `\\n` line ends, without NUL, control characters (but `\\n`, `\\t`), surrogates and the BOM."""
-    text = _NO_TEXT.sub("", _LINE_ENDS.sub("\n", text))
-    return unicodedata.normalize("NFC", text).strip()
+    """Text with `\\n` line ends; no NUL, control characters (but `\\n`, `\\t`), surrogates, BOM, outer space."""
+    return _NO_TEXT.sub("", _LINE_ENDS.sub("\n", text)).strip()

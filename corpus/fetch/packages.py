@@ -107,8 +107,7 @@ def _download(name: str, pin: Pin, folder: Path, target: Path) -> Path:
 
 def _way_out(pin: Pin, folder: Path) -> str:
     return (
-        f"put {pin.filename} into {folder}, or give your own input: "
-        "`corpus extract YOUR_FILES OUT` (docs/sources.md)"
+        f"put {pin.filename} into {folder}, or give your own input: `corpus extract YOUR_FILES OUT` (docs/sources.md)"
     )
 
 

@@ -150,10 +150,10 @@ def magazine(page: Page, label: dict[str, str]) -> str:
     return f"""{head(page, meta)}<body>
 <div id="consent-overlay" class="cookie-consent modal"><div class="cookie-consent__text">{label["cookies"]}</div>
 <button class="btn">{label["accept"]}</button></div>
-<header class="page-header"><a class="header__brand" href="/">{page.host}</a>
-<ul class="navbar nav header__menu"><li><a href="/">{label["home"]}</a></li>
-<li><a href="/latest">{label["latest"]}</a></li><li><a href="/login">{label["login"]}</a></li>
-<li><a href="/subscribe">{label["subscribe"]}</a></li></ul></header>
+<header class="page-header">
+<ul class="navbar nav header__menu"><li><a class="logo" href="/">{page.host}</a></li>
+<li><a href="/">{label["home"]}</a></li><li><a href="/latest">{label["latest"]}</a></li>
+<li><a href="/login">{label["login"]}</a></li><li><a href="/subscribe">{label["subscribe"]}</a></li></ul></header>
 <ol class="breadcrumb breadcrumbs"><li><a href="/">{label["home"]}</a></li>
 <li><a href="/t/{slug(page.article.topic)}">{escape(page.article.topic)}</a></li></ol>
 <div class="layout"><article class="article">

@@ -32,7 +32,7 @@ def write(path: Path, description: str, responses: Iterable[Response]) -> int:
         info = f"software: corpusmill\r\nformat: WARC File Format 1.1\r\ndescription: {description}\r\n".encode()
         fields = {"WARC-Filename": path.name, "Content-Type": "application/warc-fields"}
         file.write(_member("warcinfo", f"{path.name}", fields, info))
-        for count, response in enumerate(responses, 1):  # noqa: B007
+        for count, response in enumerate(responses, 1):
             file.write(_response(f"{path.name}#{count}", response))
     return count
 

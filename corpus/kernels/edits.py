@@ -60,9 +60,7 @@ def apply_edits(texts: pa.Array, edits: pa.Table) -> pa.LargeStringArray:
     if edits.num_rows == 0:
         return texts.cast(pa.large_string())
     data, offsets = string_buffers(texts)
-    rows, starts, ends = (
-        edits.column(name).to_numpy().astype(np.int64) for name in ("row", "start", "end")
-    )
+    rows, starts, ends = (edits.column(name).to_numpy().astype(np.int64) for name in ("row", "start", "end"))
     new, new_offsets = string_buffers(edits.column("replacement").combine_chunks())
     for array in (data, new):  # one compiled variant, wherever the bytes come from
         array.flags.writeable = False

@@ -1,14 +1,14 @@
-"""English contractions, abbreviations and emoticons that words are not cut by rule: spaCy 3.8's list (MIT), generated."""
+"""Exceptions to the rules for words: English contractions, abbreviations, emoticons (spaCy 3.8's list, MIT)."""
 
 from __future__ import annotations
 
 import itertools
 
-UNITS = (
-    "km km² km³ m m² m³ dm dm² dm³ cm cm² cm³ mm mm² mm³ ha µm nm yd in ft kg g mg µg t lb oz m/s km/h kmh mph hPa Pa "
-    "mbar mb MB kb KB gb GB tb TB T G M K % км км² км³ м м² м³ дм дм² дм³ см см² см³ мм мм² мм³ нм кг г мг м/с км/ч "
-    "кПа Па мбар Кб КБ кб Мб МБ мб Гб ГБ гб Тб ТБ كم كم² كم³ م م² م³ سم سم² سم³ مم مم² مم³ غرام جرام جم كغ ملغ كوب"
-).split()
+_UNITS = """
+km km² km³ m m² m³ dm dm² dm³ cm cm² cm³ mm mm² mm³ ha µm nm yd in ft kg g mg µg t lb oz m/s km/h kmh mph hPa Pa
+mbar mb MB kb KB gb GB tb TB T G M K % км км² км³ м м² м³ дм дм² дм³ см см² см³ мм мм² мм³ нм кг г мг м/с км/ч
+кПа Па мбар Кб КБ кб Мб МБ мб Гб ГБ гб Тб ТБ كم كم² كم³ م م² م³ سم سم² سم³ مم مم² مم³ غرام جرام جم كغ ملغ كوب
+"""
 _EMOTICONS = r"""
 :) :-) :)) :-)) :))) :-))) (: (-: =) (= :] :-] [: [-: [= =] :o) (o: :} :-} 8) 8-) (-8 ;) ;-) (; (-; :( :-( :(( :-((
 :((( :-((( ): )-: =( >:( :') :'-) :'( :'-( :/ :-/ =/ =| :| :-| ]= =[ :1 :P :-P :p :-p :O :-O :o :-o :0 :-0 :() >:o :*
@@ -30,11 +30,10 @@ y'|all y|all how|'d|'y How|'d|'y not|'ve not|ve Not|'ve Not|ve can|not Can|not g
 c'm|on C'm|on °|c|. °|f|. °|k|. °|C|. °|F|. °|K|.
 """
 # Words that the rules below would take for a contraction without its apostrophe.
-_NOT = "Ill ill Its its Hell hell Shell shell Shed shed were Were Well well Whore whore".split()
+_NOT = "Ill ill Its its Hell hell Shell shell Shed shed were Were Well well Whore whore"
 _AFTER = {
     "'m 'm|a": "i",
-    "'ll 'll|'ve 'd 'd|'ve": "i you he she it we they "
-    "who what when where why how there that this these those",
+    "'ll 'll|'ve 'd 'd|'ve": "i you he she it we they who what when where why how there that this these those",
     "'ve": "i you we they could might must should would",
     "'re": "you we they",
     "'s": "he she it who what when where why how there that this",
@@ -47,10 +46,11 @@ _AFTER = {
 def contractions() -> dict[str, tuple[str, ...]]:
     """Each exception with the words it is cut into, in both kinds of apostrophe, some 1,300."""
     found: dict[str, tuple[str, ...]] = {text: (text,) for text in (_EMOTICONS + _WHOLE).split()}
+    excluded = _NOT.split()
     for endings, stems in _AFTER.items():
         for ending, stem in itertools.product(endings.split(), stems.split()):
             for word, tail in itertools.product((stem, stem.title()), (ending, ending.replace("'", ""))):
-                if word + tail not in _NOT:
+                if word + tail not in excluded:
                     found[word + tail.replace("|", "")] = (word, *tail.split("|"))
     for text in _CUT.split():
         found[text.replace("|", "")] = tuple(text.split("|"))
@@ -59,3 +59,8 @@ def contractions() -> dict[str, tuple[str, ...]]:
     for text, parts in list(found.items()):
         found.setdefault(text.replace("'", "’"), tuple(part.replace("'", "’") for part in parts))
     return found
+
+
+def units() -> list[str]:
+    """Units of measure that are cut off after a digit."""
+    return _UNITS.split()

@@ -36,7 +36,7 @@ def _fold(point):  # type: ignore[no-untyped-def]
 def _at(points, i, end, phrase):  # type: ignore[no-untyped-def]
     if i + len(phrase) > end:
         return False
-    for j in range(1, len(phrase)):
+    for j in range(1, len(phrase)):  # noqa: SIM110
         if _fold(points[i + j]) != phrase[j]:
             return False
     return True

@@ -22,7 +22,7 @@ def _slot(key, mask):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def _equal(points, a, b, length):  # type: ignore[no-untyped-def]
-    for i in range(length):
+    for i in range(length):  # noqa: SIM110
         if points[a + i] != points[b + i]:
             return False
     return True

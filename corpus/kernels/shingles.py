@@ -146,8 +146,8 @@ def _sort(run, spare, starts):  # type: ignore[no-untyped-def]
     for k in range(len(run)):
         spare[k] = run[k]
         starts[np.int64(run[k] >> shift) + 1] += 1
-    for bucket in range(1 << bits):
-        starts[bucket + 1] += starts[bucket]
+    for k in range(1 << bits):
+        starts[k + 1] += starts[k]
     for k in range(len(run)):
         bucket = np.int64(spare[k] >> shift)
         run[starts[bucket]] = spare[k]

@@ -36,10 +36,10 @@ _UNIT = 1 << 15
 @functools.cache
 def exceptions() -> tuple[np.ndarray, np.ndarray]:
     """The table of exceptions and units: (uint64[slots] hashes, 0 = free; uint16[slots] bit p = cut before p)."""
-    from corpus.kernels.english import UNITS, contractions
+    from corpus.kernels.english import contractions, units
 
     keys, cuts = np.zeros(_SLOTS, np.uint64), np.zeros(_SLOTS, np.uint16)
-    entries = [(unit, _UNIT) for unit in UNITS]
+    entries = [(unit, _UNIT) for unit in units()]
     for text, parts in contractions().items():
         bits, at = 0, 0
         for part in parts[:-1]:
@@ -193,9 +193,9 @@ def _infix(points, i, lo, hi, table):  # type: ignore[no-untyped-def]
     before, after = table[points[i - 1]], table[points[i + 1]]
     digit = _is_digit(points[i - 1])
     word = digit or before & ALPHA
-    if digit and (point == 43 or point == 45 or point == 42 or point == 94):
-        if _is_digit(points[i + 1]) or points[i + 1] == 45:
-            return 1
+    operator = point == 43 or point == 45 or point == 42 or point == 94
+    if digit and operator and (_is_digit(points[i + 1]) or points[i + 1] == 45):
+        return 1
     if point == 46:
         lower = before & QUOTE or (before & ALPHA and not before & UPPER)
         return 1 if lower and after & (UPPER | QUOTE) else 0

@@ -42,7 +42,9 @@ def write_tokens(
     totals = {"documents": 0, "tokens": 0, "bytes": 0}
     with (
         Path(bin_path).open("wb") as out,
-        pq.ParquetWriter(index_path, INDEX, compression="zstd", write_page_checksum=True) as index,
+        pq.ParquetWriter(
+            index_path, INDEX, compression="zstd", use_dictionary=["source"], write_page_checksum=True
+        ) as index,
     ):
         for batch in batches:
             _, ends = string_buffers(batch.column("text"))

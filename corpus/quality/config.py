@@ -30,16 +30,30 @@ def _one_or_many(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-Threshold = Annotated[float | None, BeforeValidator(_number), Field(allow_inf_nan=False)]
+class _Choice(Config):
+    presets: Annotated[
+        tuple[str, ...],
+        BeforeValidator(_one_or_many),
+        AfterValidator(lambda names: _known(names, PRESETS)),
+    ] = ("gopher", "fineweb")
+    """Rule sets to start from: gopher (both of its parts), gopher_quality, gopher_repetition, c4, fineweb, none."""
+    line_rules: Annotated[
+        tuple[str, ...],
+        BeforeValidator(_one_or_many),
+        AfterValidator(lambda names: _known(names, LINE_PRESETS)),
+    ] = ()
+    """Rules that edit the text, line by line, before it is measured: `c4`, or single rules of it (`c4_javascript`)."""
 
+
+_Threshold = Annotated[Annotated[float, Field(allow_inf_nan=False)] | None, BeforeValidator(_number)]
 _fields: dict[str, Any] = {
     rule.name: (
-        Threshold,
+        _Threshold,
         Field(None, description=f"Keep documents with {rule.signal} {rule.op} this ({rule.source}: {rule.threshold})."),
     )
     for rule in RULES
 }
-_Thresholds: Any = create_model("_Thresholds", __base__=Config, __module__=__name__, **_fields)
+_Thresholds: Any = create_model("_Thresholds", __base__=_Choice, __module__=__name__, **_fields)
 
 
 class QualityConfig(_Thresholds):
@@ -48,19 +62,6 @@ class QualityConfig(_Thresholds):
     A rule's key overrides its threshold, switches the rule on where no preset does, or off with `null`. Validation
     resolves every key, so that a dumped configuration shows the thresholds that hold and reads back equal.
     """
-
-    presets: Annotated[
-        tuple[str, ...],
-        BeforeValidator(_one_or_many),
-        AfterValidator(lambda names: _known(names, PRESETS)),
-    ] = ("gopher", "fineweb")
-    """Rule sets to start from: gopher (quality and repetition), gopher_quality, gopher_repetition, c4, fineweb, none."""
-    line_rules: Annotated[
-        tuple[str, ...],
-        BeforeValidator(_one_or_many),
-        AfterValidator(lambda names: _known(names, LINE_PRESETS)),
-    ] = ()
-    """Rules that edit the text, line by line, before it is measured: `c4`, or single rules of it (`c4_javascript`)."""
 
     @model_validator(mode="before")
     @classmethod

@@ -26,7 +26,7 @@ def decide(signals: pa.StructArray, config: QualityConfig) -> pa.Table:
     """
     rules = config.active_rules
     rows, ranks, values = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0)]
-    for rank, rule in enumerate(rules):
+    for index, rule in enumerate(rules):
         if signals.type.get_field_index(rule.signal) < 0:
             raise CorpusError(
                 f"rule {rule.name}: the stored signals have no {rule.signal}; they were made by another version, "
@@ -36,13 +36,12 @@ def decide(signals: pa.StructArray, config: QualityConfig) -> pa.Table:
         kept = value >= rule.threshold if rule.op == ">=" else value <= rule.threshold
         failed = np.flatnonzero(~kept)
         rows.append(failed)
-        ranks.append(np.full(len(failed), rank))
+        ranks.append(np.full(len(failed), index))
         values.append(value[failed])
-    row, rank_of, value = np.concatenate(rows), np.concatenate(ranks), np.concatenate(values)
+    row, rank, value = np.concatenate(rows), np.concatenate(ranks), np.concatenate(values)
     order = np.argsort(row, kind="stable")
     names = pa.array([rule.name for rule in rules], pa.string())
     thresholds = pa.array([rule.threshold for rule in rules], pa.float64())
-    rank_of = pa.array(rank_of[order], pa.int64())
-    return pa.table(
-        [row[order], names.take(rank_of), value[order].astype(np.float64), thresholds.take(rank_of)], schema=VERDICTS
-    )
+    rule_of = pa.array(rank[order])
+    columns = [pa.array(row[order]), names.take(rule_of), pa.array(value[order]), thresholds.take(rule_of)]
+    return pa.table(columns, schema=VERDICTS)

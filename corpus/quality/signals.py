@@ -49,9 +49,7 @@ SIGNALS: pa.StructType = pa.struct(
 """One float64 field a signal; what it measures is in the field's metadata under `doc`."""
 
 
-def compute(
-    texts: pa.Array, words: pa.ListArray | None = None, sentences: pa.Array | None = None
-) -> pa.StructArray:
+def compute(texts: pa.Array, words: pa.ListArray | None = None, sentences: pa.Array | None = None) -> pa.StructArray:
     """The signals of `texts` (string or large_string, no nulls), as `SIGNALS`, a row a text.
 
     `words` (a list of strings a text) replaces our own splitting, for a language that needs another segmenter;

@@ -21,7 +21,7 @@ class SourceConfig(Config):
     """What the files hold."""
     path: str | tuple[str, ...]
     """A file, a folder (searched recursively) or a glob, or several of them."""
-    columns: dict[Column, str] = {"text": "text"}
+    columns: dict[Column, str] = Field(default={"text": "text"})
     """Our column -> the input's column (`jsonl` and `parquet` only). `id` is kept in the locator."""
     max_record_mb: Annotated[int, Field(ge=1, le=4096)] = 64
     """A record that is larger, when stored or when decompressed, becomes a `too_large` row."""

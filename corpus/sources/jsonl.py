@@ -38,7 +38,7 @@ def _open(path: str) -> IO[bytes]:
     with Path(path).open("rb") as stream:
         magic = stream.read(4)
     if magic.startswith(b"\x1f\x8b"):
-        return io.BufferedReader(gzip.open(path), 1 << 20)  # type: ignore[arg-type]
+        return io.BufferedReader(gzip.open(path), 1 << 20)
     if magic == zstandard.FRAME_HEADER:
         return io.BufferedReader(_ZstdReader(path), 1 << 20)
     return Path(path).open("rb")
@@ -114,7 +114,7 @@ def _row(locator: str, line: bytes, config: SourceConfig) -> Row:
         return Row(locator, problem="bad_json", detail=valid(str(error))[:200])
     if not isinstance(record, dict):
         return Row(locator, problem="bad_json", detail=f"not an object: {type(record).__name__}")
-    found = {ours: _string(record.get(theirs)) for ours, theirs in config.columns.items()}
+    found: dict[str, str | None] = {ours: _string(record.get(theirs)) for ours, theirs in config.columns.items()}
     if found.get("id") is not None:
         locator = f"{locator}:{found['id']}"
     base = Row(locator, *(found.get(name) for name in _OURS))

@@ -162,6 +162,4 @@ def _first_bytes(descriptor: int, offset: int) -> bytes:
 
 
 def _zeros(descriptor: int, start: int, end: int) -> bool:
-    return all(
-        not os.pread(descriptor, min(_SCAN, end - at), at).strip(b"\0") for at in range(start, end, _SCAN)
-    )
+    return all(not os.pread(descriptor, min(_SCAN, end - at), at).strip(b"\0") for at in range(start, end, _SCAN))

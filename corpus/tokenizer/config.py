@@ -13,7 +13,7 @@ class TokenizerConfig(Config):
     uint16."""
     sample_bytes: int = Field(64_000_000, ge=64_000)
     """Text to train on at most, in UTF-8 bytes; a larger corpus is sampled by document id. Memory grows with
-    it: about 6 bytes for each of these."""
+    it: about 8 bytes for each of these."""
     character_coverage: float = Field(0.9995, ge=0.9, le=1.0)
     """Share of the sample's characters that become tokens of their own; rarer ones are spelled in bytes."""
     split_digits: bool = True

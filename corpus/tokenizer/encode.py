@@ -41,9 +41,7 @@ class Encoder:
         try:
             proto = Path(model_path).read_bytes()
         except OSError as error:
-            raise InputError(
-                f"{model_path}: cannot read the tokenizer ({error.strerror}); train it first"
-            ) from None
+            raise InputError(f"{model_path}: cannot read the tokenizer ({error.strerror}); train it first") from None
         self.sha256 = hashlib.sha256(proto).hexdigest()
         if sha256 is not None and self.sha256 != sha256:
             raise InputError(
@@ -84,9 +82,7 @@ class Encoder:
                     parts.append(None)
                 parts.extend(segments(plain, SEGMENT))
             counts[row] = len(parts) - before
-        encoded = iter(
-            self.processor.EncodeAsNumpy([part for part in parts if part is not None], num_threads=1)
-        )
+        encoded = iter(self.processor.EncodeAsNumpy([part for part in parts if part is not None], num_threads=1))
         arrays = [self._meta if part is None else next(encoded) for part in parts]
         sizes = np.zeros(len(arrays) + 1, np.int64)
         np.cumsum([len(array) for array in arrays], out=sizes[1:])

@@ -166,5 +166,5 @@ def card(stats: dict[str, Any], config: TokenizerConfig, corpus_digest: str) -> 
         ("bytes per token", f"{stats['bytes_per_token']} on {stats['measured_bytes']:,} bytes of {where}"),
         ("fertility", f"{stats['tokens_per_word']} tokens per word"),
     ]
-    body = "".join(f"| {key} | {value} |\n" for key, value in rows)
-    return f"# Tokenizer\n\n| | |\n|---|---|\n{body}"
+    # A list: the end-of-text token would break the rows of a table.
+    return "# Tokenizer\n\n" + "".join(f"- **{key}**: {value}\n" for key, value in rows)
