@@ -59,7 +59,7 @@ class Flow:
         if step.stage == "extract":
             return [
                 self._task(
-                    step, piece.name, {f.relative: digests[str(f.path)] for f in piece.files}, view, names, piece
+                    step, piece.name, {f.relative: digests[f.path] for f in piece.files}, view, names, piece
                 )
                 for piece in pieces
             ]
@@ -69,7 +69,7 @@ class Flow:
             read = {k: v for name in names for k, v in view.inputs(name, columns).items()} if columns else {}
             return [self._task(step, ALL, used | read, view, names)]
         # Of a step that wrote a file a partition, a task reads its own partition's file alone.
-        known, shared, own = set(names), {}, dict[str, dict[str, str]]()
+        known, shared, own = set(names), dict[str, str](), dict[str, dict[str, str]]()
         for path, sha in used.items():
             name = Path(path).stem
             (own.setdefault(name, {}) if name in known else shared)[path] = sha

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from corpus.config import Config
 from corpus.dataset import View
 from corpus.sources import Piece
 from corpus.sources.config import SourceConfig
@@ -32,7 +31,8 @@ class Step:
     name: str
     function: str
     version: str
-    config: Config
+    # The stage's own Config; its functions know which.
+    config: Any
     # The keys of `config` that decide its bytes (all when None): a threshold leaves the signals as they are.
     fields: tuple[str, ...] | None = None
     needs: tuple[str, ...] = ()

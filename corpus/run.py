@@ -191,13 +191,13 @@ def source_digests(root: Path, pieces: Sequence[Piece]) -> dict[str, str]:
     fresh: dict[str, Any] = {}
     for piece in pieces:
         for file in piece.files:
-            name, status = str(file.path), file.path.stat()
+            name, status = file.path, Path(file.path).stat()
             known = cache.get(name)
             if known and known[:2] == [status.st_size, status.st_mtime_ns]:
                 fresh[name] = known
             else:
                 try:
-                    fresh[name] = [status.st_size, status.st_mtime_ns, sha256_file(file.path)]
+                    fresh[name] = [status.st_size, status.st_mtime_ns, sha256_file(Path(file.path))]
                 except OSError as error:
                     raise CorpusError(f"{name}: cannot be read ({error.strerror}); mend it or leave it out") from error
     if fresh != cache:

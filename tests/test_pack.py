@@ -72,7 +72,6 @@ def pack(pairs: list[tuple[Path, Path]], out: Path, vocab_size: int = 500, **con
     return write_shards(
         pairs,
         out,
-        "test",
         PackConfig(**config),
         vocab_size=vocab_size,
         eos_id=EOS_ID,
@@ -326,7 +325,6 @@ def test_a_full_disk_is_an_os_error(tmp_path: Path) -> None:
         write_shards(
             pairs,
             out,
-            "test",
             PackConfig(validation_fraction=0),
             vocab_size=500,
             eos_id=1,

@@ -50,7 +50,6 @@ def packed(
     facts = write_shards(
         pairs,
         folder,
-        "contract",
         PackConfig(shard_tokens=4000, validation_fraction=0.1),
         vocab_size=encoder.vocab_size,
         eos_id=encoder.eos_id,

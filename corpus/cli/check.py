@@ -18,7 +18,7 @@ def check_verb(target: Target, sets: Set = None, json: Json = False) -> None:
     flow = Flow.of(recipe, output_of(recipe))
     pieces = find(recipe)
     files = [file for piece in pieces for file in piece.files]
-    size = sum(file.path.stat().st_size for file in files)
+    size = sum(file.size for file in files)
     steps = [step.name for step in flow.steps]
     if json:
         print(

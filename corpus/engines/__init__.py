@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,10 @@ class Engine(Protocol):
         Raises, after all other jobs have ended, the first `CorpusError` by job order that a job raised, or
         `TaskError` (one line) when jobs failed on every try.
         """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None: ...
 
     def close(self) -> None:
         """End all worker processes."""

@@ -42,10 +42,9 @@ def _response(name: str, response: Response) -> bytes:
         f"HTTP/1.1 {response.status}\r\nContent-Type: {response.media_type}\r\n"
         f"Content-Length: {len(response.body)}\r\n\r\n"
     )
-    digest = base64.b32encode(hashlib.sha1(response.body).digest()).decode()
     fields = {
         "WARC-Target-URI": response.url,
-        "WARC-Payload-Digest": f"sha1:{digest}",
+        "WARC-Payload-Digest": _digest(response.body),
         "Content-Type": "application/http; msgtype=response",
     }
     return _member("response", name, fields, head.encode() + response.body)
@@ -55,6 +54,11 @@ def _member(kind: str, name: str, fields: dict[str, str], block: bytes) -> bytes
     """One record as a gzip member; the record's id is a hash of its name and block."""
     identity = uuid.UUID(bytes=hashlib.blake2b(name.encode() + b"\0" + block, digest_size=16).digest(), version=4)
     lines = {"WARC-Type": kind, "WARC-Record-ID": f"<urn:uuid:{identity}>", "WARC-Date": DATE} | fields
+    lines["WARC-Block-Digest"] = _digest(block)
     lines["Content-Length"] = str(len(block))
     head = "WARC/1.1\r\n" + "".join(f"{key}: {value}\r\n" for key, value in lines.items()) + "\r\n"
     return gzip.compress(head.encode() + block + b"\r\n\r\n", LEVEL, mtime=0)
+
+
+def _digest(data: bytes) -> str:
+    return "sha1:" + base64.b32encode(hashlib.sha1(data).digest()).decode()

@@ -12,7 +12,7 @@ def string_buffers(array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     Raises TypeError for another type and ValueError for nulls.
     """
     if pa.types.is_string(array.type) or pa.types.is_binary(array.type):
-        width = np.int32
+        width: type = np.int32
     elif pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type):
         width = np.int64
     else:

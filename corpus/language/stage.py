@@ -26,7 +26,7 @@ def steps(recipe: Recipe) -> list[Step]:
             "corpus.language.stage:scores",
             "1",
             config,
-            fields=("model", "max_chars"),
+            fields=("model", "model_sha256", "max_chars"),
             needs=("id", "text"),
             adds=COLUMNS,
         ),
@@ -48,7 +48,8 @@ def scores(task: Task, out: Writer, beat: Callable[[int], None]) -> None:
     from corpus.language.model import locate
 
     table = out.table(SCORES)
-    identifier = Identifier(locate(task.step.config))
+    config = task.step.config
+    identifier = Identifier(locate(config), max_chars=config.max_chars)
     for batch in task.view.batches(task.partition, ["id", "text"]):
         found = identifier.identify(batch.column("text"))
         table.write(

@@ -41,7 +41,6 @@ _CHUNK = 8_000_000
 def write_shards(
     inputs: Sequence[tuple[Path, Path]],
     out_dir: Path,
-    name: str,
     config: PackConfig,
     *,
     vocab_size: int,
@@ -81,7 +80,6 @@ def write_shards(
         }
     facts = {
         "version": VERSION,
-        "name": name,
         "dtype": dtype.name,
         "vocab_size": vocab_size,
         "eos_id": eos_id,

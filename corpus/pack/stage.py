@@ -64,14 +64,13 @@ def shards(task: Task, out: Writer, beat: Callable[[int], None]) -> None:
     facts = write_shards(
         pairs,
         out.directory,
-        task.root.name,
         task.step.config,
         vocab_size=encoder.vocab_size,
         eos_id=encoder.eos_id,
         tokenizer_sha256=encoder.sha256,
         corpus_digest=fingerprint([file.sha256 for entry in encoded for file in entry.files]),
+        progress=beat,
     )
     documents = sum(entry.rows_out for entry in encoded)
     out.count(documents, sum(split["documents"] for split in facts["splits"].values()))
     out.facts.update(facts)
-    beat(documents)

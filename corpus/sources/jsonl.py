@@ -23,8 +23,6 @@ from corpus.sources.config import SourceConfig
 from corpus.sources.pieces import InputFile
 from corpus.sources.rows import Row, batches, valid
 
-_OURS = ("url", "date", "title", "author", "declared_language")
-
 
 def read(files: tuple[InputFile, ...], config: SourceConfig, skipped: Counter[str]) -> Iterator[pa.RecordBatch]:
     """The lines of each file; the locator is `file#line`, 1-based (`file#line:id` where `id` is mapped).
@@ -117,7 +115,8 @@ def _row(locator: str, line: bytes, config: SourceConfig) -> Row:
     found: dict[str, str | None] = {ours: _string(record.get(theirs)) for ours, theirs in config.columns.items()}
     if found.get("id") is not None:
         locator = f"{locator}:{found['id']}"
-    base = Row(locator, *(found.get(name) for name in _OURS))
+    get = found.get
+    base = Row(locator, get("url"), get("date"), get("title"), get("author"), get("declared_language"))
     column = config.columns["text"]
     text = record.get(column)
     if not isinstance(text, str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -86,7 +87,7 @@ def _raw(batch: pa.RecordBatch, start: int, file: InputFile, config: SourceConfi
         ids = _strings(batch.column(config.columns["id"])).to_pylist()
         locator = [where if key is None else f"{where}:{key}" for where, key in zip(locator, ids, strict=True)]
     text = pa.scalar("text/plain")
-    arrays = {
+    arrays: dict[str, Any] = {
         "locator": pa.array(locator),
         **{name: _strings(batch.column(config.columns[name])) for name in _OURS if name in config.columns},
         "content": pc.if_else(large, pa.scalar(None, pa.large_binary()), content),

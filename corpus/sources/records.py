@@ -113,7 +113,7 @@ class Window:
         self.fill(at + 4096)
         following = bytes(self.data[at : at + 4096])
         # The second test knows a header whose first line is damaged, so that its neighbour is not lost with it.
-        return following.startswith(b"WARC/") or (at > offset and b"\nWARC-" in _BLANK.split(following, maxsplit=1)[0])
+        return b"WARC/".startswith(following[:5]) or (at > offset and b"\nWARC-" in _BLANK.split(following, maxsplit=1)[0])
 
 
 def records(stream: GzipMember | PlainFile, limit: int) -> Iterator[Record]:

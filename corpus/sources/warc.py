@@ -12,7 +12,7 @@ import pyarrow as pa
 from corpus.errors import InputError
 from corpus.sources.config import SourceConfig
 from corpus.sources.http_body import BodyError, decode, parse
-from corpus.sources.members import MAGIC, Gap, PlainFile, members
+from corpus.sources.members import MAGIC, Gap, PlainFile, members, resync
 from corpus.sources.pieces import InputFile
 from corpus.sources.records import Record, records
 from corpus.sources.rows import Row, batches, valid
@@ -51,7 +51,9 @@ def _rows(file: InputFile, config: SourceConfig, skipped: Counter[str]) -> Itera
 
 def _records(descriptor: int, limit: int, skipped: Counter[str]) -> Iterator[tuple[str, Record]]:
     size = os.fstat(descriptor).st_size
-    if not os.pread(descriptor, 3, 0).startswith(MAGIC[:2]):
+    begin = os.pread(descriptor, 64, 0).lstrip(b"\r\n")
+    # A file whose first byte is damaged is still known by what follows.
+    if begin.startswith(b"WARC/") or not (begin.startswith(MAGIC) or resync(descriptor, 0, size) < size):
         for record in records(PlainFile(descriptor), limit):
             yield str(record.position), record
         return

@@ -1,5 +1,4 @@
-"""A sample of documents that depends on their ids alone: not on their order, nor on how they are
-partitioned."""
+"""A sample of documents that depends on their ids alone, not on their order or partitions."""
 
 from __future__ import annotations
 
