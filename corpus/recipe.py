@@ -37,7 +37,7 @@ class Recipe(Config):
     """Names the shards."""
     output: Path | None = None
     """Folder of everything that the recipe writes; relative to the working folder."""
-    sources: tuple[SourceConfig, ...] = Field(min_length=1)
+    sources: tuple[SourceConfig, ...]
     extract: ExtractConfig = ExtractConfig()
     language: LanguageConfig | None = None
     quality: QualityConfig | None = None
@@ -50,7 +50,9 @@ class Recipe(Config):
 
     @field_validator("sources")
     @classmethod
-    def _unique(cls, sources: tuple[SourceConfig, ...]) -> tuple[SourceConfig, ...]:
+    def _some_and_unique(cls, sources: tuple[SourceConfig, ...]) -> tuple[SourceConfig, ...]:
+        if not sources:
+            raise ValueError("is empty: name at least one source")
         names = [source.name for source in sources]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(

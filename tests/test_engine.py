@@ -162,7 +162,7 @@ def jobs_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def engine() -> Iterator[LocalEngine]:
-    with LocalEngine(workers=2, memory_mb=400, hang_seconds=1.5, tries=2) as engine:
+    with LocalEngine(workers=2, memory_mb=400, hang_seconds=2, tries=2) as engine:
         yield engine
 
 
@@ -236,9 +236,9 @@ def test_large_arguments_and_results_pass(engine: LocalEngine) -> None:
         ("system_exit", 4, "called sys.exit(4), 2 tries"),
         ("segfault", None, "killed by signal 11 (SIGSEGV), 2 tries"),
         ("killed", signal.SIGKILL, "killed by signal 9 (SIGKILL), 2 tries"),
-        ("hangs", None, "no sign of life for 1.5 s, 2 tries"),
-        ("holds_the_gil", None, "no sign of life for 1.5 s, 2 tries"),
-        ("killed", signal.SIGSTOP, "no sign of life for 1.5 s, 2 tries"),
+        ("hangs", None, "no sign of life for 2 s, 2 tries"),
+        ("holds_the_gil", None, "no sign of life for 2 s, 2 tries"),
+        ("killed", signal.SIGSTOP, "no sign of life for 2 s, 2 tries"),
         ("memory", 500, "passed its memory limit"),
         ("memory_of_child", 500, "passed its memory limit"),
         ("memory_error", None, "out of memory (MemoryError), 2 tries"),
@@ -303,7 +303,7 @@ def test_a_full_disk_is_said_with_its_path(engine: LocalEngine) -> None:
 
 
 def test_a_beating_job_is_not_hanging(engine: LocalEngine) -> None:
-    assert outcome(engine, job("slow_but_alive", 2.5)) == ({"slow_but_alive": "alive"}, "")
+    assert outcome(engine, job("slow_but_alive", 3)) == ({"slow_but_alive": "alive"}, "")
 
 
 def test_a_fork_that_comes_back_does_not_speak_for_the_worker(engine: LocalEngine) -> None:

@@ -118,7 +118,7 @@ def test_nan_and_null_never_pass() -> None:
 def test_no_rules_no_documents_and_missing_signals() -> None:
     assert decide(signals(words=[1.0]), QualityConfig(presets="none")).num_rows == 0
     assert decide(pa.array([], SIGNALS), QualityConfig()).schema == VERDICTS
-    with pytest.raises(CorpusError, match="min_words.*run the quality stage again"):
+    with pytest.raises(CorpusError, match=r"min_words.*run the quality stage again"):
         decide(signals(other=[1.0]), QualityConfig(presets="none", min_words=1))
 
 

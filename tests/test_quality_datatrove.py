@@ -154,14 +154,14 @@ def test_the_character_sets_are_datatroves() -> None:
 
 @pytest.mark.parametrize("splitter", [split_words, whitespace_words])
 @pytest.mark.parametrize("strict", [True, False])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(texts, min_size=1, max_size=8))
 def test_generated(splitter: Callable[[str], list[str]], strict: bool, batch: list[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         check(batch, splitter, patch, strict)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(texts, min_size=1, max_size=4))
 def test_c4_generated(batch: list[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:

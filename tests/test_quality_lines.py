@@ -19,9 +19,7 @@ def edit_table(edits: list[tuple[int, int, int, str]]) -> pa.Table:
     names = ("row", "start", "end", "replacement")
     types = (pa.int64(), pa.int64(), pa.int64(), pa.string())
     columns = list(zip(*edits, strict=True)) if edits else [()] * 4
-    return pa.table(
-        {name: pa.array(column, kind) for name, kind, column in zip(names, types, columns, strict=True)}
-    )
+    return pa.table({name: pa.array(column, kind) for name, kind, column in zip(names, types, columns, strict=True)})
 
 
 @st.composite

@@ -7,11 +7,15 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 # The clock of --budget starts before torch is loaded.
 _BEGAN = time.monotonic()
+# OpenMP's threads spin while they wait for each other. When another process wants a core, whole time slices go by
+# in that; sleeping instead, a training step on a busy machine of 2 cores is 5 to 20 times as fast.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -156,10 +160,14 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     if args.die_with_parent:
         system.die_with_parent()
-    command = {"train": run_train, "evaluate": run_evaluate, "generate": run_generate}[args.command]
+    commands: dict[str, Callable[[argparse.Namespace], dict[str, Any] | list[int]]] = {
+        "train": run_train,
+        "evaluate": run_evaluate,
+        "generate": run_generate,
+    }
     try:
         system.prepare(args.threads)
-        print_result(command(args), args.json)
+        print_result(commands[args.command](args), args.json)
         sys.stdout.flush()
         return 0
     except TrainerError as error:

@@ -38,7 +38,7 @@ class Shards:
                 )
             self.vocab_size, self.eos_id = int(self.facts["vocab_size"]), int(self.facts["eos_id"])
             self.tokenizer_sha256 = str(self.facts["tokenizer_sha256"])
-            self.dtype = {"uint16": np.dtype("<u2"), "uint32": np.dtype("<u4")}[self.facts["dtype"]]
+            self.dtype: np.dtype[Any] = np.dtype({"uint16": "<u2", "uint32": "<u4"}[self.facts["dtype"]])
             self.splits: dict[str, Any] = self.facts["splits"]
         except FileNotFoundError:
             raise TrainerError(f"{folder}: no shards.json; give --shards a folder that `corpus pack` wrote") from None

@@ -169,6 +169,8 @@ class Model(nn.Module):
         if config.tied:
             self.head.weight = self.embedding.weight
         cos, sin = rope_table(config.seq_len, config.head_width, config.rope_theta)
+        self.cos: Tensor
+        self.sin: Tensor
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
 
@@ -201,4 +203,4 @@ class Model(nn.Module):
         if torch.is_autocast_enabled(hidden.device.type):
             hidden = hidden.to(torch.get_autocast_dtype(hidden.device.type))
         with torch.autocast(hidden.device.type, enabled=False):
-            return ChunkedCrossEntropy.apply(hidden, self.head.weight, targets.flatten(), chunk)  # type: ignore[no-any-return]
+            return ChunkedCrossEntropy.apply(hidden, self.head.weight, targets.flatten(), chunk)

@@ -240,7 +240,8 @@ def make_plan(
         return Plan(request, shards, model, train, lines)
     note(
         f"budget: {request.budget:.0f} s, of which {USABLE:.0%} for steps and evaluations",
-        f"data: {data.train_tokens:,} train tokens, {data.validation_tokens:,} held out, vocabulary {data.vocab_size:,}",
+        f"data: {data.train_tokens:,} tokens to train on, {data.validation_tokens:,} held out, "
+        f"vocabulary {data.vocab_size:,}",
     )
     probe = shape(
         replace(request, layers=None, width=None, heads=None, kv_heads=None, hidden=None), 4, 256, 256, data.vocab_size

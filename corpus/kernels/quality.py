@@ -52,7 +52,7 @@ def _word_signals(letters, at, count, table, out):  # type: ignore[no-untyped-de
             bits = table[letters[j]]
             word = word or not bits & SYMBOL
             alpha = alpha or bits & ALPHA
-            code = code * 256 + np.int64(letters[j]) if end - first <= 4 and letters[j] < 128 else -1
+            code = code * 256 + int(letters[j]) if end - first <= 4 and letters[j] < 128 else -1
         if word:
             words += 1
             characters += end - first

@@ -121,9 +121,10 @@ def _brotli(body: bytes) -> Iterator[bytes]:
     import brotli
 
     decompressor = brotli.Decompressor()
-    yield decompressor.process(body, output_buffer_limit=_STEP)
-    while not decompressor.can_accept_more_data():
-        yield decompressor.process(b"", output_buffer_limit=_STEP)
+    part = decompressor.process(body, output_buffer_limit=_STEP)
+    while part or not decompressor.can_accept_more_data():
+        yield part
+        part = decompressor.process(b"", output_buffer_limit=_STEP)
     if not decompressor.is_finished():
         raise EOFError
 

@@ -113,7 +113,9 @@ class Window:
         self.fill(at + 4096)
         following = bytes(self.data[at : at + 4096])
         # The second test knows a header whose first line is damaged, so that its neighbour is not lost with it.
-        return b"WARC/".startswith(following[:5]) or (at > offset and b"\nWARC-" in _BLANK.split(following, maxsplit=1)[0])
+        return b"WARC/".startswith(following[:5]) or (
+            at > offset and b"\nWARC-" in _BLANK.split(following, maxsplit=1)[0]
+        )
 
 
 def records(stream: GzipMember | PlainFile, limit: int) -> Iterator[Record]:
@@ -176,7 +178,7 @@ def _next(window: Window, limit: int, index: int) -> Record:
 def _header_end(window: Window) -> re.Match[bytes] | None:
     """The blank line below a header that begins here, if there is one within 64 KB."""
     size = 2048
-    while window.fill(5) and window.data.startswith(b"WARC/"):
+    while window.need(5) and window.data.startswith(b"WARC/"):
         whole = window.fill(size)
         blank = _BLANK.search(window.data, 0, MAX_HEADER)
         if blank or len(window.data) >= MAX_HEADER:

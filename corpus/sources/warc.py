@@ -19,6 +19,7 @@ from corpus.sources.rows import Row, batches, valid
 
 HTML = ("text/html", "application/xhtml+xml")
 _DOCUMENTS = ("response", "resource", "conversion")
+_OTHERS = ("warcinfo", "request", "metadata", "revisit", "continuation")
 
 
 def read(files: tuple[InputFile, ...], config: SourceConfig, skipped: Counter[str]) -> Iterator[pa.RecordBatch]:
@@ -77,8 +78,8 @@ def _row(locator: str, record: Record, limit: int, skipped: Counter[str]) -> Row
     """None for a record that is no document by its type, whole or not."""
     headers = record.headers
     kind = headers.get("warc-type", "").lower()
-    if kind and kind not in _DOCUMENTS:
-        skipped[kind if kind in _KNOWN else "unknown_type"] += 1
+    if kind in _OTHERS or (kind and kind not in _DOCUMENTS and not record.problem):
+        skipped[kind if kind in _OTHERS else "unknown_type"] += 1
         return None
     base = Row(
         locator,
@@ -92,9 +93,6 @@ def _row(locator: str, record: Record, limit: int, skipped: Counter[str]) -> Row
     except BodyError as error:
         return base._replace(problem=error.problem, detail=valid(error.detail))
     return base._replace(content=content, media_type=media_type, charset=charset)
-
-
-_KNOWN = ("warcinfo", "request", "metadata", "revisit", "continuation")
 
 
 def _content(kind: str, record: Record, limit: int) -> tuple[str, str | None, bytes]:

@@ -1,0 +1,131 @@
+"""A few documents out of many: rows by id, documents by id, URL or locator, and their text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from corpus.dataset import View
+from corpus.documents import ID
+from corpus.errors import CorpusError, InputError
+from corpus.report.outputs import BASE, Outputs
+from corpus.store import read_table
+
+ROWS = 65_536
+_HEX = re.compile(r"[0-9a-fA-F]{8,32}")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A document: its id, its partition, its URL, and whether the base table has it (else the ledger of `extract`)."""
+
+    id: bytes
+    partition: str
+    url: str | None
+    extracted: bool
+
+
+def fetch(path: Path, ids: Iterable[bytes], columns: list[str]) -> pa.Table:
+    """The rows of `ids` with `id` and `columns`, in the table's order.
+
+    Of row groups that hold none of the ids, only the ids are read. Raises InputError when the file cannot be read.
+    """
+    wanted = pa.array(sorted(ids), ID)
+    parts = []
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            schema = pa.schema([file.schema_arrow.field(name) for name in ["id", *columns]])
+            for group in range(file.num_row_groups):
+                here = file.read_row_group(group, columns=["id"], use_threads=False).column("id")
+                mask = pc.is_in(here, value_set=wanted)
+                if pc.any(mask).as_py():
+                    parts.append(file.read_row_group(group, columns=["id", *columns], use_threads=False).filter(mask))
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0][:200]
+        raise InputError(f"{path}: cannot be read ({reason}); `corpus verify` names every damaged file") from error
+    return pa.concat_tables([schema.empty_table(), *parts]).select(["id", *columns])
+
+
+def texts(view: View, partition: str, ids: Iterable[bytes]) -> dict[bytes, str]:
+    """Text of some documents of a partition as it stands in `view`, edits applied."""
+    wanted = list(ids)
+    rows = fetch(view.root / view.base / f"{partition}.parquet", wanted, ["text"])
+    found = dict(zip(rows.column("id").to_pylist(), rows.column("text").to_pylist(), strict=True))
+    for layer in view.layers:
+        if layer.edits:
+            for id_, spans in edits(view.root / layer.step / "edits" / f"{partition}.parquet", wanted).items():
+                found[id_] = spliced(found[id_], spans)
+    return found
+
+
+def edits(path: Path, ids: Iterable[bytes]) -> dict[bytes, list[dict[str, object]]]:
+    """id -> its spans (`start`, `end`, `replacement`, `rule`), in order."""
+    found: dict[bytes, list[dict[str, object]]] = {}
+    for row in fetch(path, ids, ["start", "end", "replacement", "rule"]).to_pylist():
+        found.setdefault(row.pop("id"), []).append(row)
+    return found
+
+
+def spliced(text: str, spans: list[dict[str, object]]) -> str:
+    """`text` with its spans (UTF-8 bytes, sorted, disjoint) replaced."""
+    data, parts, at = text.encode(), [], 0
+    for span in spans:
+        parts += [data[at : span["start"]], str(span["replacement"]).encode()]  # type: ignore[misc]
+        at = span["end"]  # type: ignore[assignment]
+    return b"".join([*parts, data[at:]]).decode("utf-8", "replace")
+
+
+def scan(outputs: Outputs) -> Iterator[tuple[str, bool, pa.RecordBatch]]:
+    """(partition, whether extracted, batch of id, url and locator) of every document that was ever read."""
+    for partition in outputs.partitions:
+        for extracted, kind in ((True, ""), (False, "ledger")):
+            for batch in read_table(outputs.table(BASE, partition, kind), ["id", "url", "locator"], ROWS):
+                yield partition, extracted, batch
+
+
+def find(outputs: Outputs, query: str) -> list[Found]:
+    """The documents whose id begins with `query` (8 to 32 hexadecimal digits), or whose URL or locator it is.
+
+    Several documents may share a URL. Raises CorpusError when there is none, or when several ids begin so.
+    """
+    prefix = query.lower() if _HEX.fullmatch(query) else None
+    by_id: list[Found] = []
+    by_name: list[Found] = []
+    for partition, extracted, batch in scan(outputs):
+        named = pc.or_kleene(pc.equal(batch.column("url"), query), pc.equal(batch.column("locator"), query))
+        by_name += _found(batch.filter(pc.fill_null(named, False)), partition, extracted)
+        if prefix is not None:
+            whole = bytes.fromhex(prefix[: len(prefix) // 2 * 2])
+            near = batch.filter(pc.starts_with(batch.column("id").cast(pa.binary()), pattern=whole))
+            by_id += [item for item in _found(near, partition, extracted) if item.id.hex().startswith(prefix)]
+    if len({item.id for item in by_id}) > 1:
+        some = ", ".join(item.id.hex() for item in by_id[:3])
+        raise CorpusError(f"{query}: {len(by_id)} ids begin so ({some}, ...); give more digits")
+    if not by_id and not by_name:
+        raise CorpusError(
+            f"{query}: no document of {outputs.root} has this id, URL or locator; `corpus sample` shows some that are"
+        )
+    return list({item.id: item for item in [*by_id, *by_name]}.values())
+
+
+def urls(outputs: Outputs, ids: Iterable[bytes]) -> dict[bytes, str | None]:
+    """id -> URL (or else locator) of documents of any partition."""
+    wanted = pa.array(sorted(set(ids)), ID)
+    found: dict[bytes, str | None] = {}
+    if len(wanted):
+        for _, _, batch in scan(outputs):
+            rows = batch.filter(pc.is_in(batch.column("id"), value_set=wanted))
+            names = pc.coalesce(rows.column("url"), rows.column("locator"))
+            found |= dict(zip(rows.column("id").to_pylist(), names.to_pylist(), strict=True))
+    return found
+
+
+def _found(rows: pa.RecordBatch, partition: str, extracted: bool) -> list[Found]:
+    pairs = zip(rows.column("id").to_pylist(), rows.column("url").to_pylist(), strict=True)
+    return [Found(id_, partition, url, extracted) for id_, url in pairs]

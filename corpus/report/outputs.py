@@ -1,0 +1,113 @@
+"""What a recipe's steps have committed so far, read from their manifests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import corpus.dedup.stage
+import corpus.extract.stage
+import corpus.language.stage
+import corpus.pack.stage
+import corpus.quality.stage
+import corpus.tokenizer.stage
+import corpus.training.stage
+from corpus.dataset import Layer, View
+from corpus.errors import CorpusError
+from corpus.plan import Step
+from corpus.recipe import Recipe
+from corpus.store import Entry, StepFolder
+
+# All stages but the report itself. `corpus.stages` cannot be asked: it imports the report.
+_STAGES = (
+    corpus.extract.stage,
+    corpus.language.stage,
+    corpus.quality.stage,
+    corpus.dedup.stage,
+    corpus.tokenizer.stage,
+    corpus.pack.stage,
+    corpus.training.stage,
+)
+BASE = "extract"
+
+
+def earlier(recipe: Recipe) -> tuple[Step, ...]:
+    """The steps of every stage before the report, in order."""
+    return tuple(step for stage in _STAGES for step in stage.steps(recipe))
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """An output folder: its steps in order, and each step's committed entries by partition."""
+
+    root: Path
+    recipe: Recipe
+    steps: tuple[Step, ...]
+    entries: dict[str, dict[str, Entry]] = field(repr=False)
+
+    @classmethod
+    def of(cls, recipe: Recipe, root: Path) -> Outputs:
+        """Raises CorpusError when nothing at all was extracted there yet."""
+        steps = earlier(recipe)
+        found = cls(root, recipe, steps, {step.name: StepFolder(root / step.name).entries() for step in steps})
+        if not found.partitions:
+            raise CorpusError(f"{root}: nothing was extracted here yet; `corpus run` or `corpus extract` does it")
+        return found
+
+    @property
+    def partitions(self) -> list[str]:
+        return list(self.entries[BASE])
+
+    def step(self, name: str) -> Step | None:
+        return next((step for step in self.steps if step.name == name), None)
+
+    def whole(self, name: str) -> bool:
+        """Whether the step is part of the recipe and every partition of it is committed."""
+        step = self.step(name)
+        if step is None:
+            return False
+        wanted = set(self.partitions) if step.scope == "partition" else {"all"}
+        return wanted <= self.entries[name].keys()
+
+    @property
+    def done(self) -> tuple[Step, ...]:
+        """The steps up to the first that is not wholly committed."""
+        count = next((i for i, step in enumerate(self.steps) if not self.whole(step.name)), len(self.steps))
+        return self.steps[:count]
+
+    def view(self, until: str | None = None, inclusive: bool = True) -> View:
+        """The documents as they stand after step `until` (before it, when not `inclusive`; None: after all).
+
+        Steps that are not committed are left out.
+        """
+        layers = []
+        for step in self.done[1:]:
+            if step.name == until and not inclusive:
+                break
+            if step.scope == "partition" and (step.adds or step.filters or step.edits):
+                layers.append(Layer(step.name, step.adds, step.filters, step.edits))
+            if step.name == until:
+                break
+        return View(self.root, tuple(layers) if until != BASE else ())
+
+    def last_of(self, stage: str | None) -> str | None:
+        """The name of a stage's last step; None for None. Raises CorpusError for a stage that the recipe lacks."""
+        if stage is None:
+            return None
+        names = [step.name for step in self.steps if step.stage == stage]
+        if not names:
+            known = ", ".join(dict.fromkeys(step.stage for step in self.steps))
+            raise CorpusError(f"{self.root}: has no stage {stage}; it has {known}")
+        return names[-1]
+
+    def table(self, step: str, partition: str, kind: str = "") -> Path:
+        """Path of a partition's table (`kind`: "ledger" or "edits")."""
+        return self.root / step / kind / f"{partition}.parquet"
+
+    def ledgers(self, stage: str | None = None) -> Iterator[tuple[Step, str, Path]]:
+        """(step, partition, path) of every committed ledger, of one stage only when given."""
+        for step in self.done:
+            if (step.filters or step.name == BASE) and stage in (None, step.stage):
+                for partition in self.partitions:
+                    yield step, partition, self.table(step.name, partition, "ledger")
