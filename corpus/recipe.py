@@ -5,6 +5,7 @@ A stage's section may be a mapping, `true` or empty (its defaults), or `false` o
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
 import re
@@ -92,6 +93,9 @@ def parse(text: str, name: str, overrides: Sequence[str] = ()) -> Recipe:
         raise RecipeError(f"{name}: a recipe is a mapping with at least `name` and `sources`")
     faults = [f"{name}:{line}: {key}: given twice" for key, line in _duplicates(node)]
     given: dict[tuple[str, ...], str] = {}
+    if any(override.startswith("quality.presets=") for override in overrides) and isinstance(raw.get("quality"), dict):
+        with contextlib.suppress(ValidationError):  # whose faults are told below
+            raw["quality"] = QualityConfig.unresolved(raw["quality"])
     for override in overrides:
         where, _, value = override.partition("=")
         keys = tuple(where.strip().split("."))

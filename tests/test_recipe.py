@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from corpus.errors import RecipeError
+from corpus.quality.config import QualityConfig
 from corpus.recipe import dump, load, parse
 
 GOOD = """\
@@ -89,6 +90,16 @@ def test_overrides_and_their_errors() -> None:
         parse(GOOD, "r.yaml", ["quality.min_words=many", "quality.nonsense=1", "sources.7.path=x", "novalue"])
     assert len(str(caught.value).splitlines()) == 4
     assert all(line.startswith("--set ") for line in str(caught.value).splitlines())
+
+
+def test_other_presets_replace_the_thresholds_of_a_resolved_recipe() -> None:
+    resolved = dump(parse(GOOD, "r.yaml"))
+    recipe = parse(resolved, "resolved", ["quality.presets=[c4]"])
+    assert recipe.quality is not None
+    assert {rule.name: rule.threshold for rule in recipe.quality.active_rules} == {
+        **{rule.name: rule.threshold for rule in QualityConfig(presets=("c4",)).active_rules},
+        "min_words": 60,
+    }
 
 
 def test_a_rule_can_be_switched_off() -> None:

@@ -94,7 +94,8 @@ def test_round_trip(tmp_path_factory, bodies, layout):
     found, skipped = load(path)
     assert [row["content"] for row in found] == bodies
     assert [row["url"] for row in found] == [f"http://x/{i}" for i in range(len(bodies))]
-    assert not skipped
+    # A piece of nothing but newlines holds no record.
+    assert skipped.keys() <= ({"empty_member"} if layout == "cut into members" else set())
     if layout in ("plain", "members"):
         assert [row["locator"] for row in found] == [f"{path.name}#{offset}" for offset in offsets]
 

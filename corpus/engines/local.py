@@ -142,7 +142,7 @@ class Worker:
 class LocalEngine:
     """`workers` processes; see `Engine.map` for what it does.
 
-    A job that raises, exits, is killed, passes `memory_mb` (MB resident in the worker and its children)
+    A job that raises, exits, is killed, passes `memory_mb` (MB resident in the worker and its children; 0: no limit)
     or shows no life for `hang_seconds` is tried `tries` times in all, each time in a fresh worker. Use one
     engine from one thread: the kernel ends the workers when the thread that started them ends.
     """
@@ -322,7 +322,7 @@ class LocalEngine:
         busy = [worker for worker in self._pool if worker.task is not None]
         sizes = resident_mb([worker.pid for worker in busy])
         for worker, size in zip(busy, sizes, strict=True):
-            if size > self.memory_mb:
+            if self.memory_mb and size > self.memory_mb:
                 reason = f"passed its memory limit ({size:.0f} MB of {self.memory_mb} MB)"
                 self._lose(worker, reason, waiting, failed)
 
@@ -377,7 +377,8 @@ def raise_failures(failed: list[Task]) -> None:
     failed.sort(key=lambda task: task.number)
     errors = [task.error for task in failed if task.error is not None]
     if len(errors) == len(failed):
-        raise errors[0]
+        # One line each: ten unreadable files are ten things to mend.
+        raise type(errors[0])("\n".join(dict.fromkeys(str(error) for error in errors)))
     named = []
     for task in failed:
         tries = f"{task.tries} {'try' if task.tries == 1 else 'tries'}"

@@ -62,7 +62,7 @@ def _extract(function, content: bytes, charset: str | None, url: str | None) -> 
     except LimitError as error:
         return "limit", str(error), ()
     except MemoryError:
-        return "memory", "no memory left", ()
+        return "memory", None, ()
     except BaseException as error:  # even SystemExit is only this page's
         return "exception", f"{type(error).__name__}: {error}"[:300], ()
 

@@ -6,6 +6,7 @@ import json
 import marshal
 import mmap
 import os
+import re
 import select
 import subprocess
 import sys
@@ -62,7 +63,8 @@ class Guard:
     def extract(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """A batch of `EXTRACTED`, row by row that of `batch` (schema `corpus.documents.RAW`).
 
-        `value` and `threshold` say by how much a limit was passed. Raises CorpusError when the extractor cannot be
+        `value` and `threshold` say by how much a limit was passed; time and memory, which differ from run to run,
+        have no `value`. Raises CorpusError when the extractor cannot be
         loaded or its process does not start.
         """
         rows = [_Row(record) for record in batch.select(_NEEDED).to_pylist()]
@@ -156,8 +158,11 @@ class _Row:
         if outcome == "ok":
             text, *metadata = page
             self.take(text or "", config, *(field and clean(field) for field in metadata))
+        elif outcome == "memory":
+            self.end(outcome, None, config.max_memory_mb, "MB")
         else:
-            self.end(outcome, detail=clean(detail or "") or None)
+            # An address would differ from run to run.
+            self.end(outcome, detail=clean(re.sub("0x[0-9a-fA-F]+", "0x", detail or "")) or None)
 
 
 def _within_limits(pages: list[_Row], config: ExtractConfig) -> list[_Row]:
@@ -260,13 +265,13 @@ class _Child:
         seconds = (time.monotonic_ns() - started) / 1e9 if started else 0.0
         if seconds > config.timeout_seconds:
             self._started = started
-            return "timeout", round(seconds, 3), config.timeout_seconds, "seconds"
+            return "timeout", None, config.timeout_seconds, "seconds"
         try:
             memory = self._usage.memory_info().rss / (1 << 20)
         except psutil.Error:
             return None
         if memory > config.max_memory_mb:
-            return "memory", round(memory), config.max_memory_mb, "MB"
+            return "memory", None, config.max_memory_mb, "MB"
         return None
 
     def _died(self) -> _Fate:

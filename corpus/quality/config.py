@@ -75,6 +75,12 @@ class QualityConfig(_Thresholds):
         defaults = {rule.name: rule.threshold for name in active for rule in SETS[name]}
         return defaults | data
 
+    @classmethod
+    def unresolved(cls, data: dict[str, Any]) -> dict[str, Any]:
+        """A resolved section without the thresholds that its presets alone explain, so that presets can change."""
+        resolved = cls.model_validate({"presets": data.get("presets", cls.model_fields["presets"].default)})
+        return {key: value for key, value in data.items() if key == "presets" or value != getattr(resolved, key, object)}
+
     @property
     def active_rules(self) -> tuple[Rule, ...]:
         """The rules that are on, with this configuration's thresholds, in the order of `corpus.quality.rules.RULES`."""

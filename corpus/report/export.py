@@ -1,0 +1,129 @@
+"""A plain, self-contained table of the documents that are alive, for others."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from corpus.dataset import View
+from corpus.documents import DOCUMENT
+from corpus.errors import CorpusError
+from corpus.report.outputs import Outputs
+from corpus.store import TEMPORARY, Table, fsync
+
+Format = Literal["parquet", "jsonl"]
+# What dedup works with; of no use outside.
+_WORKING = ("text_bytes", "exact_key", "signature")
+
+
+def export(
+    outputs: Outputs,
+    out: Path,
+    form: Format,
+    *,
+    stage: str | None = None,
+    force: bool = False,
+    beat: Callable[[int], None] = lambda rows: None,
+) -> int:
+    """Write the documents alive after `stage` (None: after all) to the file `out`; returns how many.
+
+    Text has every edit applied; `bytes` and `content_sha` are those of the text as written. In JSONL ids and digests
+    are hexadecimal, and what is not a number is null. The file appears whole or not at all. Raises CorpusError when
+    it is there already and `force` is not given, or when it cannot be written.
+    """
+    view = outputs.view(outputs.last_of(stage))
+    if stage is not None and not outputs.whole(outputs.last_of(stage) or ""):
+        raise CorpusError(f"{outputs.root}: stage {stage} has not run yet; `corpus run --until {stage}` runs it")
+    if out.is_dir():
+        raise CorpusError(f"{out}: is a folder; name a file")
+    if out.exists() and not force:
+        raise CorpusError(f"{out}: is there already; choose another name, or add --force to replace it")
+    temporary: Path | None = None
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=TEMPORARY, dir=out.parent)
+        os.close(handle)
+        temporary = Path(name)
+        write = _write_parquet if form == "parquet" else _write_jsonl
+        rows = write(view, temporary, beat)
+        fsync(temporary)
+        temporary.chmod(0o644)
+        temporary.replace(out)
+        fsync(out.parent)
+        temporary = None
+    except OSError as error:
+        raise CorpusError(f"{out}: cannot be written ({error.strerror or error}); nothing was left there") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+    return rows
+
+
+def schema(view: View) -> pa.Schema:
+    """The columns of the documents and of every layer, but for dedup's working columns."""
+    fields = list(DOCUMENT)
+    partition = view.partitions()[0]
+    for layer in view.layers:
+        stored = pq.read_schema(view.root / layer.step / f"{partition}.parquet")
+        fields += [stored.field(name).remove_metadata() for name in layer.columns if name not in _WORKING]
+    return pa.schema(fields)
+
+
+def batches(view: View, wanted: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Living documents, in the order of partitions, of schema `wanted`."""
+    import hashlib
+
+    edited = any(layer.edits for layer in view.layers)
+    for partition in view.partitions():
+        for batch in view.batches(partition, wanted.names):
+            if edited:
+                text = batch.column("text")
+                shas = [hashlib.sha256(value.as_buffer()).digest() for value in text]
+                batch = batch.set_column(wanted.names.index("bytes"), "bytes", pc.binary_length(text))
+                batch = batch.set_column(wanted.names.index("content_sha"), "content_sha", pa.array(shas))
+            yield pa.Table.from_batches([batch]).cast(wanted).combine_chunks().to_batches()[0]
+
+
+def _write_parquet(view: View, path: Path, beat: Callable[[int], None]) -> int:
+    wanted = schema(view)
+    table = Table(path, wanted)
+    try:
+        for batch in batches(view, wanted):
+            table.write(batch)
+            beat(len(batch))
+    finally:
+        table.close()
+    return table.rows
+
+
+def _write_jsonl(view: View, path: Path, beat: Callable[[int], None]) -> int:
+    rows = 0
+    with path.open("w", encoding="utf-8") as out:
+        for batch in batches(view, schema(view)):
+            for row in batch.to_pylist():
+                out.write(json.dumps(jsonable(row), ensure_ascii=False) + "\n")
+            rows += len(batch)
+            beat(len(batch))
+    return rows
+
+
+def jsonable(value: Any) -> Any:
+    """Bytes as hexadecimal, NaN and infinities as None."""
+    if isinstance(value, dict):
+        return {key: jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [jsonable(item) for item in value]
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

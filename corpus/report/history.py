@@ -1,0 +1,180 @@
+"""One document's whole way through the steps of a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow.compute as pc
+
+from corpus.documents import DOCUMENT
+from corpus.plan import Step
+from corpus.report.lookup import ROWS, Found, edits, fetch, spliced, texts, urls
+from corpus.report.outputs import BASE, Outputs
+from corpus.store import read_table
+
+# Columns that say nothing to a person.
+_WORKING = ("signature", "exact_key")
+_ABOUT = [name for name in DOCUMENT.names if name not in ("id", "text", "content_sha")]
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A span of the text, `start` to `end` in UTF-8 bytes, that a rule replaced: `before` by `after`."""
+
+    start: int
+    end: int
+    before: str
+    after: str
+    rule: str
+
+
+@dataclass(frozen=True)
+class StepHistory:
+    """What a step did with the document.
+
+    `verdict`: "kept" or "dropped" by a step that decides, "measured" by one that adds columns or edits, "not run"
+    where the step is not committed. `failed` has a row for every rule: rule, value, threshold, detail, and, of a
+    duplicate, `duplicate_of` and `duplicate_url`.
+    """
+
+    step: str
+    verdict: str
+    columns: dict[str, Any] = field(default_factory=dict)
+    failed: tuple[dict[str, Any], ...] = ()
+    edits: tuple[Edit, ...] = ()
+
+
+@dataclass(frozen=True)
+class History:
+    """`about` holds the columns of the base table (of what extraction dropped: url and locator); `tokens` says in
+    which shard the document lies, from which token on, and how many they are; `duplicates` are documents that were
+    dropped for this one."""
+
+    id: bytes
+    partition: str
+    about: dict[str, Any]
+    steps: tuple[StepHistory, ...]
+    text: str | None
+    tokens: tuple[dict[str, Any], ...] = ()
+    duplicates: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """`kept`, or `dropped by quality/decision: min_words`."""
+        for step in self.steps:
+            if step.verdict == "dropped":
+                return f"dropped by {step.step}: {', '.join(row['rule'] for row in step.failed)}"
+        behind = [step.step for step in self.steps if step.verdict == "not run"]
+        return f"kept so far; not run yet: {', '.join(behind)}" if behind else "kept"
+
+
+def histories(outputs: Outputs, found: Sequence[Found]) -> list[History]:
+    """The way of each document of `find`, in its order."""
+    made: dict[bytes, History] = {}
+    for partition in dict.fromkeys(item.partition for item in found):
+        for history in _partition(outputs, partition, [item for item in found if item.partition == partition]):
+            made[history.id] = history
+    return [made[item.id] for item in found]
+
+
+def _partition(outputs: Outputs, partition: str, found: list[Found]) -> list[History]:
+    alive = {item.id for item in found if item.extracted}
+    lost = _ledger(outputs, BASE, partition, {item.id for item in found} - alive)
+    rows = fetch(outputs.table(BASE, partition), alive, _ABOUT).to_pylist()
+    about: dict[bytes, dict[str, Any]] = {row.pop("id"): row for row in rows}
+    text: dict[bytes, str] = dict(texts(outputs.view(BASE), partition, alive))
+    begin = dict(text)
+    ways: dict[bytes, list[StepHistory]] = {id_: [StepHistory(BASE, "kept")] for id_ in alive}
+    for id_, failed in lost.items():
+        about[id_] = {"url": failed[0]["url"], "locator": failed[0]["locator"]}
+        ways[id_] = [StepHistory(BASE, "dropped", failed=tuple(_short(row) for row in failed))]
+    for step in outputs.steps[1:]:
+        if step.scope == "corpus" or not (step.adds or step.filters or step.edits):
+            continue
+        if step not in outputs.done:
+            for id_ in alive:
+                ways[id_].append(StepHistory(step.name, "not run"))
+            continue
+        for id_, history in _step(outputs, step, partition, alive, text).items():
+            ways[id_].append(history)
+            if history.verdict == "dropped":
+                alive.discard(id_)
+    tokens, duplicates = _tokens(outputs, alive), _duplicates(outputs, alive)
+    return [
+        History(id_, partition, about[id_], tuple(way), begin.get(id_), tokens.get(id_, ()), duplicates.get(id_, ()))
+        for id_, way in ways.items()
+    ]
+
+
+def _step(
+    outputs: Outputs, step: Step, partition: str, alive: set[bytes], text: dict[bytes, str]
+) -> dict[bytes, StepHistory]:
+    names = [name for name in step.adds if name not in _WORKING]
+    rows = {row.pop("id"): row for row in fetch(outputs.table(step.name, partition), alive, names).to_pylist()}
+    spans = edits(outputs.table(step.name, partition, "edits"), alive) if step.edits else {}
+    failed = _ledger(outputs, step.name, partition, alive - rows.keys()) if step.filters else {}
+    _name_duplicates(outputs, failed)
+    found = {}
+    for id_ in sorted(alive):
+        done = tuple(_edit(text[id_], span) for span in spans.get(id_, ()))
+        text[id_] = spliced(text[id_], spans.get(id_, []))
+        verdict = "dropped" if id_ in failed else "not run" if id_ not in rows else "kept" if step.filters else "measured"
+        reasons = tuple(_short(row) for row in failed.get(id_, ()))
+        found[id_] = StepHistory(step.name, verdict, rows.get(id_, {}), reasons, done)
+    return found
+
+
+def _edit(text: str, span: dict[str, Any]) -> Edit:
+    before = text.encode()[span["start"] : span["end"]].decode("utf-8", "replace")
+    return Edit(span["start"], span["end"], before, span["replacement"], span["rule"])
+
+
+def _ledger(outputs: Outputs, step: str, partition: str, ids: set[bytes]) -> dict[bytes, list[dict[str, Any]]]:
+    names = ["rule", "value", "threshold", "detail", "url", "locator"]
+    found: dict[bytes, list[dict[str, Any]]] = {}
+    if ids:
+        for row in fetch(outputs.table(step, partition, "ledger"), ids, names).to_pylist():
+            found.setdefault(row.pop("id"), []).append(row)
+    return found
+
+
+def _short(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in ("url", "locator")}
+
+
+def _name_duplicates(outputs: Outputs, failed: dict[bytes, list[dict[str, Any]]]) -> None:
+    """Add to each row of a duplicate what it duplicates."""
+    rows = [row for found in failed.values() for row in found if row["rule"].endswith("_duplicate") and row["detail"]]
+    names = urls(outputs, [bytes.fromhex(row["detail"]) for row in rows])
+    for row in rows:
+        row["duplicate_of"], row["duplicate_url"] = row["detail"], names.get(bytes.fromhex(row["detail"]))
+
+
+def _tokens(outputs: Outputs, alive: set[bytes]) -> dict[bytes, tuple[dict[str, Any], ...]]:
+    found: dict[bytes, tuple[dict[str, Any], ...]] = {}
+    if alive and outputs.whole("pack/shards"):
+        for path in sorted((outputs.root / "pack" / "shards").glob("*.docs.parquet")):
+            for row in fetch(path, alive, ["first_token", "tokens"]).to_pylist():
+                id_ = row.pop("id")
+                shard = path.name.removesuffix(".docs.parquet")
+                found[id_] = (*found.get(id_, ()), {"shard": shard, **row})
+    return found
+
+
+def _duplicates(outputs: Outputs, alive: set[bytes]) -> dict[bytes, tuple[dict[str, Any], ...]]:
+    found: dict[bytes, list[bytes]] = {}
+    if not alive or not outputs.whole("dedup/clusters"):
+        return {}
+    for partition in outputs.partitions:
+        path = outputs.table("dedup/clusters", partition)
+        for batch in read_table(path, ["id", "cluster", "rule"], ROWS):
+            gone = batch.filter(pc.is_valid(batch.column("rule"))).select(["id", "cluster"])
+            for row in gone.to_pylist():
+                if row["cluster"] in alive:
+                    found.setdefault(row["cluster"], []).append(row["id"])
+    names = urls(outputs, [id_ for ids in found.values() for id_ in ids])
+    return {
+        cluster: tuple({"id": id_.hex(), "url": names.get(id_)} for id_ in ids) for cluster, ids in found.items()
+    }

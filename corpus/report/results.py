@@ -1,0 +1,97 @@
+"""What tokenizer, pack and train left: figures for tables and page."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from corpus.report.outputs import Outputs
+
+
+@dataclass(frozen=True)
+class ShardRow:
+    """A token shard; `bytes` are those of the raw text."""
+
+    split: str
+    shard: str
+    tokens: int
+    documents: int
+    bytes: int
+
+    @property
+    def bytes_per_token(self) -> float | None:
+        return self.bytes / self.tokens if self.tokens else None
+
+
+@dataclass(frozen=True)
+class Training:
+    """The end of a training run.
+
+    Losses and the unigram entropy are in nats a token; `curve` holds (step, training loss), `held_out` (step,
+    held-out loss); `sample` is text that the model wrote.
+    """
+
+    steps: int
+    tokens: int
+    parameters: int
+    held_out_loss: float
+    bits_per_byte: float
+    unigram_entropy: float
+    unigram_bits_per_byte: float
+    curve: tuple[tuple[int, float], ...]
+    held_out: tuple[tuple[int, float], ...]
+    sample: str
+
+    def figures(self) -> dict[str, Any]:
+        """JSON without curves and sample."""
+        return {
+            key: getattr(self, key)
+            for key in (
+                *("steps", "tokens", "parameters", "held_out_loss", "bits_per_byte"),
+                *("unigram_entropy", "unigram_bits_per_byte"),
+            )
+        }
+
+
+def facts(outputs: Outputs, step: str) -> dict[str, Any]:
+    """Facts of a step over the whole corpus; empty where it has not run."""
+    return outputs.entries[step]["all"].facts if outputs.whole(step) else {}
+
+
+def shards(outputs: Outputs) -> list[ShardRow]:
+    """A row a shard, in the order of shards.json; none where nothing is packed."""
+    return [
+        ShardRow(split, shard["name"], shard["tokens"], shard["documents"], shard["bytes"])
+        for split, found in facts(outputs, "pack/shards").get("splits", {}).items()
+        for shard in found["shards"]
+    ]
+
+
+def training(outputs: Outputs) -> Training | None:
+    """None where no model was trained."""
+    found = facts(outputs, "train")
+    if not found:
+        return None
+    folder = outputs.root / "train"
+    metrics = _lines(folder / "metrics.jsonl")
+    sample = folder / "sample.txt"
+    return Training(
+        steps=found["step"],
+        tokens=found["tokens"],
+        parameters=found["parameters"],
+        held_out_loss=found["held_out_loss"],
+        bits_per_byte=found["bits_per_byte"],
+        unigram_entropy=found["unigram_entropy"],
+        unigram_bits_per_byte=found["unigram_bits_per_byte"],
+        curve=tuple((row["step"], row["loss"]) for row in metrics if "loss" in row),
+        held_out=tuple((row["step"], row["held_out_loss"]) for row in metrics if "held_out_loss" in row),
+        sample=sample.read_text(encoding="utf-8", errors="replace").strip() if sample.is_file() else "",
+    )
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]

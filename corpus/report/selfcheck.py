@@ -1,0 +1,250 @@
+"""Planted pages against what became of them: does the run do what it is known that it should?
+
+The truth file has a JSON object a line: `url`, `kind`, `expected` ({"stage"} or {"stage", "rule"}; stage "kept": no
+stage drops it), and for duplicates `partner_url` and the `jaccard` index of the two texts.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from corpus.documents import ID
+from corpus.errors import InputError
+from corpus.report.lookup import ROWS, scan
+from corpus.report.outputs import BASE, Outputs
+from corpus.store import read_table
+
+_Z = 1.959963984540054  # 95%
+_PAIRS = ("exact_duplicate", "near_duplicate", "similar")
+_ORDER = ("kept", *_PAIRS)
+
+
+@dataclass(frozen=True)
+class KindResult:
+    """One kind of planted page.
+
+    `judged` = `right` + misses; `apart` are pairs of which a page was dropped before dedup; `unasked` pages expect a
+    stage that this recipe leaves out or sets otherwise. `low` and `high`: Wilson's 95% interval (Wilson 1927) of
+    right / judged.
+    """
+
+    kind: str
+    planted: int
+    judged: int
+    right: int
+    apart: int
+    unasked: int
+
+    @property
+    def share(self) -> float | None:
+        return self.right / self.judged if self.judged else None
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        return wilson(self.right, self.judged)
+
+
+@dataclass(frozen=True)
+class Miss:
+    """A planted page that ended elsewhere."""
+
+    kind: str
+    url: str
+    expected: str
+    found: str
+
+
+@dataclass(frozen=True)
+class SelfCheck:
+    """`kinds` in a fixed order; `duplicates` sums the planted pairs that dedup should find; `misses` by kind."""
+
+    kinds: tuple[KindResult, ...]
+    duplicates: KindResult
+    misses: tuple[Miss, ...]
+
+    @property
+    def right(self) -> int:
+        return sum(kind.right for kind in self.kinds)
+
+    @property
+    def judged(self) -> int:
+        return sum(kind.judged for kind in self.kinds)
+
+    def to_json(self, misses: int = 50) -> dict[str, Any]:
+        """JSON, with the first `misses` misses."""
+        return {
+            "judged": self.judged,
+            "right": self.right,
+            "duplicates": _json(self.duplicates),
+            "kinds": [_json(kind) for kind in self.kinds],
+            "misses": [vars(miss) for miss in self.misses[:misses]],
+        }
+
+
+def _json(kind: KindResult) -> dict[str, Any]:
+    low, high = kind.interval
+    share = None if kind.share is None else round(kind.share, 4)
+    return {**vars(kind), "share": share, "low": round(low, 4), "high": round(high, 4)}
+
+
+def wilson(right: int, n: int) -> tuple[float, float]:
+    """Wilson's score interval of a share, 95%; (0, 1) of nothing."""
+    if not n:
+        return 0.0, 1.0
+    share, z2 = right / n, _Z * _Z
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = _Z / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+@dataclass
+class _Fate:
+    """Where a page ended: dropped by `stage` for `rules`, or alive (None); its cluster of duplicates."""
+
+    id: bytes
+    stage: str | None = None
+    rules: tuple[str, ...] = ()
+    cluster: bytes | None = None
+
+    def __str__(self) -> str:
+        return f"dropped by {self.stage}: {', '.join(self.rules)}" if self.stage else "kept"
+
+
+def check(outputs: Outputs, truth: Path) -> SelfCheck:
+    """Judge every planted page of `truth`. Raises InputError when it cannot be read."""
+    rows = read_truth(truth)
+    fates = _fates(outputs, {url for row in rows for url in (row["url"], row.get("partner_url")) if url})
+    judge = _Judge(outputs, fates)
+    kinds: dict[str, list[int]] = {}
+    found = [0, 0, 0, 0, 0]  # planted, judged, right, apart, unasked of the pairs that are duplicates
+    misses = []
+    for row in rows:
+        verdict = judge.verdict(row)
+        count = kinds.setdefault(row["kind"], [0, 0, 0, 0, 0])
+        for tally in (count, found) if judge.is_duplicate(row) else (count,):
+            tally[0] += 1
+            tally[1] += verdict in ("right", "wrong")
+            tally[2] += verdict == "right"
+            tally[3] += verdict == "apart"
+            tally[4] += verdict == "unasked"
+        if verdict == "wrong":
+            misses.append(Miss(row["kind"], row["url"], judge.expectation(row), judge.ending(row)))
+    order = sorted(kinds, key=lambda kind: (_ORDER.index(kind) if kind in _ORDER else len(_ORDER), kind))
+    misses.sort(key=lambda miss: (order.index(miss.kind), miss.url))
+    return SelfCheck(
+        tuple(KindResult(kind, *kinds[kind]) for kind in order), KindResult("duplicate pairs", *found), tuple(misses)
+    )
+
+
+def read_truth(path: Path) -> list[dict[str, Any]]:
+    """The rows of a truth file. Raises InputError naming file and line."""
+    rows = []
+    try:
+        with path.open(encoding="utf-8") as stream:
+            for number, text in enumerate(stream, 1):
+                try:
+                    row = json.loads(text)
+                    if not (isinstance(row["url"], str) and isinstance(row["kind"], str) and row["expected"]["stage"]):
+                        raise ValueError("url, kind or expected.stage is empty")
+                except (ValueError, KeyError, TypeError) as error:
+                    raise InputError(f"{path}:{number}: not a line of truth ({error!r}); mend or remove it") from error
+                rows.append(row)
+    except OSError as error:
+        raise InputError(f"{path}: truth cannot be read ({error.strerror}); mend `truth` or leave it out") from error
+    return rows
+
+
+class _Judge:
+    def __init__(self, outputs: Outputs, fates: dict[str, _Fate]) -> None:
+        self.recipe, self.fates = outputs.recipe, fates
+        self.ran = {step.stage for step in outputs.done if step.filters or step.name == BASE}
+
+    def is_duplicate(self, row: dict[str, Any]) -> bool:
+        """Whether dedup, as the recipe sets it, should find this pair."""
+        if row["kind"] not in _PAIRS:
+            return False
+        dedup = self.recipe.dedup
+        return dedup is None or row["jaccard"] == 1.0 or row["jaccard"] >= dedup.threshold
+
+    def verdict(self, row: dict[str, Any]) -> str:
+        """"right", "wrong", "apart" or "unasked"."""
+        fate = self.fates.get(row["url"])
+        if not self._asked(row):
+            return "unasked"
+        if fate is None:
+            return "wrong"
+        if row["kind"] in _PAIRS:
+            return self._pair(row, fate)
+        stage, rule = row["expected"]["stage"], row["expected"].get("rule")
+        good = fate.stage is None if stage == "kept" else fate.stage == stage and rule in (None, *fate.rules)
+        return "right" if good else "wrong"
+
+    def _asked(self, row: dict[str, Any]) -> bool:
+        stage = "dedup" if row["kind"] in _PAIRS else row["expected"]["stage"]
+        if stage == "kept":
+            return True
+        if stage not in self.ran:
+            return False
+        language, quality, dedup = self.recipe.language, self.recipe.quality, self.recipe.dedup
+        if stage == "language" and language is not None:
+            return bool(language.keep) and row.get("language") not in language.keep
+        if stage == "quality" and quality is not None:
+            return bool(quality.active_rules)
+        if stage == "dedup" and dedup is not None:
+            return dedup.minhash or (dedup.exact and row["jaccard"] == 1.0)
+        return True
+
+    def _pair(self, row: dict[str, Any], fate: _Fate) -> str:
+        partner = self.fates.get(row["partner_url"])
+        if partner is None:
+            return "wrong"
+        if any(page.stage not in (None, "dedup") for page in (fate, partner)):
+            return "apart"
+        together = fate.cluster is not None and fate.cluster == partner.cluster
+        removed = "dedup" in (fate.stage, partner.stage)
+        found = together or (removed and self.is_duplicate(row))
+        return "right" if found == self.is_duplicate(row) else "wrong"
+
+    def expectation(self, row: dict[str, Any]) -> str:
+        if row["kind"] in _PAIRS:
+            what = "found as a duplicate of" if self.is_duplicate(row) else "not taken for a duplicate of"
+            return f"{what} {row['partner_url']} (Jaccard {row['jaccard']:.3f})"
+        stage, rule = row["expected"]["stage"], row["expected"].get("rule")
+        return "kept" if stage == "kept" else f"dropped by {stage}" + (f": {rule}" if rule else "")
+
+    def ending(self, row: dict[str, Any]) -> str:
+        fate = self.fates.get(row["url"])
+        if fate is None or (row["kind"] in _PAIRS and row["partner_url"] not in self.fates):
+            return "not in the input" if fate is None else "partner not in the input"
+        return str(fate)
+
+
+def _fates(outputs: Outputs, urls: Iterable[str]) -> dict[str, _Fate]:
+    """url -> where its page ended; URLs that no document has are left out."""
+    wanted = pa.array(sorted(urls), pa.string())
+    fates: dict[str, _Fate] = {}
+    for _, _, batch in scan(outputs):
+        rows = batch.filter(pc.is_in(batch.column("url"), value_set=wanted))
+        for id_, url in zip(rows.column("id").to_pylist(), rows.column("url").to_pylist(), strict=True):
+            fates[url] = _Fate(id_)
+    by_id = {fate.id: fate for fate in fates.values()}
+    ids = pa.array(sorted(by_id), ID)
+    for step, _, path in outputs.ledgers():
+        for batch in read_table(path, ["id", "rule"], ROWS):
+            for row in batch.filter(pc.is_in(batch.column("id"), value_set=ids)).to_pylist():
+                fate = by_id[row["id"]]
+                fate.stage, fate.rules = step.stage, (*fate.rules, row["rule"])
+    if outputs.whole("dedup/clusters"):
+        for partition in outputs.partitions:
+            for batch in read_table(outputs.table("dedup/clusters", partition), ["id", "cluster"], ROWS):
+                for row in batch.filter(pc.is_in(batch.column("id"), value_set=ids)).to_pylist():
+                    by_id[row["id"]].cluster = row["cluster"]
+    return fates
