@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import json
 import os
 import random
@@ -19,6 +21,8 @@ import numpy as np
 import pytest
 
 pytest.importorskip("torch")
+
+from trainer.__main__ import main
 
 ROOT = Path(__file__).parent.parent
 SMALL = ["--layers", "1", "--width", "32", "--heads", "2", "--kv-heads", "1", "--hidden", "64"]
@@ -51,11 +55,12 @@ def start(*arguments: str | Path, **more: Any) -> subprocess.Popen[str]:
 
 
 def trainer(*arguments: str | Path, status: int = 0) -> str:
-    """stdout, or for another status than 0 stderr."""
-    process = start(*arguments)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == status, err
-    return out if status == 0 else err
+    """In this process, which has torch loaded. stdout, or for another status than 0 stderr."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        found = main(list(map(str, arguments)))
+    assert found == status, err.getvalue()
+    return out.getvalue() if status == 0 else err.getvalue()
 
 
 def sums(folder: Path) -> dict[str, str]:
@@ -70,7 +75,8 @@ def sums(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def finished(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "undisturbed"
-    trainer("train", "--shards", shards, "--out", out, *RUN)
+    process = start("train", "--shards", shards, "--out", out, *RUN)
+    assert process.wait(timeout=120) == 0
     return out
 
 

@@ -37,6 +37,10 @@ class Lengths:
             self.total += int(values.sum())
             self.counts += np.bincount(np.searchsorted(EDGES, values, "right"), minlength=len(self.counts))
 
+    @property
+    def mean(self) -> float | None:
+        return self.total / self.documents if self.documents else None
+
     def quantile(self, share: float) -> int:
         """The lower edge of the bin that holds the document at `share` of the order; 0 where there is none."""
         rank = max(int(np.ceil(share * self.documents)), 1)
@@ -49,7 +53,7 @@ class Lengths:
         return {
             "documents": self.documents,
             "bytes": self.total,
-            "mean": round(self.total / self.documents, 1) if self.documents else None,
+            "mean": None if self.mean is None else round(self.mean, 1),
             "min": self.least,
             **{f"p{100 * share:.0f}": self.quantile(share) for share in QUANTILES},
             "max": self.most,

@@ -120,7 +120,9 @@ def _step(
     for id_ in sorted(alive):
         done = tuple(_edit(text[id_], span) for span in spans.get(id_, ()))
         text[id_] = spliced(text[id_], spans.get(id_, []))
-        verdict = "dropped" if id_ in failed else "not run" if id_ not in rows else "kept" if step.filters else "measured"
+        verdict = (
+            "dropped" if id_ in failed else "not run" if id_ not in rows else "kept" if step.filters else "measured"
+        )
         reasons = tuple(_short(row) for row in failed.get(id_, ()))
         found[id_] = StepHistory(step.name, verdict, rows.get(id_, {}), reasons, done)
     return found
@@ -175,6 +177,4 @@ def _duplicates(outputs: Outputs, alive: set[bytes]) -> dict[bytes, tuple[dict[s
                 if row["cluster"] in alive:
                     found.setdefault(row["cluster"], []).append(row["id"])
     names = urls(outputs, [id_ for ids in found.values() for id_ in ids])
-    return {
-        cluster: tuple({"id": id_.hex(), "url": names.get(id_)} for id_ in ids) for cluster, ids in found.items()
-    }
+    return {cluster: tuple({"id": id_.hex(), "url": names.get(id_)} for id_ in ids) for cluster, ids in found.items()}

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -64,20 +65,20 @@ def texts(view: View, partition: str, ids: Iterable[bytes]) -> dict[bytes, str]:
     return found
 
 
-def edits(path: Path, ids: Iterable[bytes]) -> dict[bytes, list[dict[str, object]]]:
+def edits(path: Path, ids: Iterable[bytes]) -> dict[bytes, list[dict[str, Any]]]:
     """id -> its spans (`start`, `end`, `replacement`, `rule`), in order."""
-    found: dict[bytes, list[dict[str, object]]] = {}
+    found: dict[bytes, list[dict[str, Any]]] = {}
     for row in fetch(path, ids, ["start", "end", "replacement", "rule"]).to_pylist():
         found.setdefault(row.pop("id"), []).append(row)
     return found
 
 
-def spliced(text: str, spans: list[dict[str, object]]) -> str:
+def spliced(text: str, spans: list[dict[str, Any]]) -> str:
     """`text` with its spans (UTF-8 bytes, sorted, disjoint) replaced."""
     data, parts, at = text.encode(), [], 0
     for span in spans:
-        parts += [data[at : span["start"]], str(span["replacement"]).encode()]  # type: ignore[misc]
-        at = span["end"]  # type: ignore[assignment]
+        parts += [data[at : span["start"]], span["replacement"].encode()]
+        at = span["end"]
     return b"".join([*parts, data[at:]]).decode("utf-8", "replace")
 
 

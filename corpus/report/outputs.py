@@ -16,7 +16,7 @@ import corpus.training.stage
 from corpus.dataset import Layer, View
 from corpus.errors import CorpusError
 from corpus.plan import Step
-from corpus.recipe import Recipe
+from corpus.recipe import Recipe, load
 from corpus.store import Entry, StepFolder
 
 # All stages but the report itself. `corpus.stages` cannot be asked: it imports the report.
@@ -45,6 +45,14 @@ class Outputs:
     recipe: Recipe
     steps: tuple[Step, ...]
     entries: dict[str, dict[str, Entry]] = field(repr=False)
+
+    @classmethod
+    def open(cls, target: Path) -> Outputs:
+        """Of a folder that a run wrote, or of a recipe that names one. Raises RecipeError and CorpusError."""
+        recipe = load(target)
+        if recipe.output is None:
+            raise CorpusError(f"{target}: names no `output` folder; give the folder")
+        return cls.of(recipe, recipe.output.absolute())
 
     @classmethod
     def of(cls, recipe: Recipe, root: Path) -> Outputs:

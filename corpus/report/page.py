@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib.resources
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
@@ -32,6 +32,7 @@ class Page:
     title: str
     recipe: dict[str, Any]
     faults: list[str]
+    behind: list[str]
     steps: list[StepTable]
     funnel: list[StageRow]
     drops: list[DropRow]
@@ -51,37 +52,50 @@ def gather(outputs: Outputs, config: ReportConfig, beat: Callable[[], None] = la
     """Read all that the page shows; `beat` is called between the parts. Raises CorpusError for damaged outputs."""
     steps = tables.step_tables(outputs)
     drops = tables.drops(steps)
-    beat()
+    faults = tables.reconcile(outputs)
     truth = outputs.recipe.truth
     there = truth is not None and truth.is_file()
-    self_check = check(outputs, truth) if truth is not None and there else None
-    beat()
-    # The commonest rules of each stage in turn, so that one stage does not take all the room.
-    ranked = sorted(drops, key=lambda row: -row.dropped)
-    shown = [row for row in ranked if row.dropped][:_RULES]
-    shown.sort(key=drops.index)
-    dropped = []
-    for row in shown:
-        dropped.append((row, samples.dropped(outputs, _DROPPED, stage=row.stage, rule=row.rule)))
-        beat()
-    return Page(
+    page = Page(
         title=config.title,
         recipe=config.recipe,
-        faults=tables.reconcile(outputs),
+        faults=faults,
+        behind=[step.name for step in outputs.steps if step not in outputs.done],
         steps=steps,
         funnel=tables.funnel(steps),
         drops=drops,
-        languages=columns.languages(outputs),
+        languages=[],
         extracted=columns.lengths(outputs.view("extract")),
-        kept=columns.lengths(outputs.view()),
+        kept=Lengths(),
         tokenizer=results.facts(outputs, "tokenizer"),
         shards=results.shards(outputs),
         training=results.training(outputs),
-        self_check=self_check,
+        self_check=None,
         truth_missing=truth is not None and not there,
-        kept_samples=samples.kept(outputs, _KEPT),
-        dropped_samples=dropped,
+        kept_samples=[],
+        dropped_samples=[],
     )
+    if faults:
+        # Columns of steps that do not fit together cannot be read together.
+        return page
+    beat()
+    return replace(
+        page,
+        languages=columns.languages(outputs),
+        kept=columns.lengths(outputs.view()),
+        self_check=check(outputs, truth) if truth is not None and there else None,
+        kept_samples=samples.kept(outputs, _KEPT),
+        dropped_samples=list(_dropped(outputs, drops, beat)),
+    )
+
+
+def _dropped(
+    outputs: Outputs, drops: list[DropRow], beat: Callable[[], None]
+) -> Iterator[tuple[DropRow, list[Sample]]]:
+    """Samples of the rules that dropped most, in the order of the stages."""
+    most = sorted((row for row in drops if row.dropped), key=lambda row: -row.dropped)[:_RULES]
+    for row in sorted(most, key=drops.index):
+        beat()
+        yield row, samples.dropped(outputs, _DROPPED, stage=row.stage, rule=row.rule)
 
 
 def render(page: Page) -> str:
@@ -93,6 +107,7 @@ def render(page: Page) -> str:
         "size": size,
         "excerpt": lambda text, chars=420: excerpt(text, chars),
         "line": line,
+        "figure": figure,
         "plain": plain,
         "yaml": lambda value: yaml.safe_dump(value, sort_keys=False, allow_unicode=True),
     }
@@ -122,7 +137,7 @@ def _by_stage(rows: list[DropRow]) -> dict[str, list[DropRow]]:
 
 
 def _length_chart(page: Page) -> str:
-    labels = {2 * k: size(2**k) if k < 10 else size_2(2**k) for k in range(0, 48, 2)}
+    labels = {2 * k: size(2**k, 1024) for k in range(0, 48, 2)}
     series = [("extracted", page.extracted.octaves()), ("kept", page.kept.octaves())]
     return charts.histogram(series, labels, "Documents by length, before and after the filters")
 
@@ -135,22 +150,16 @@ def _training_chart(training: Training | None) -> str:
     return charts.curves(series, level, "Loss in nats a token over training steps", "step")
 
 
-def size_2(number: int) -> str:
-    """Bytes with a unit of 1,024, for powers of two: `4 KiB`."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if number < 1024:
-            break
-        number //= 1024
-    else:
-        unit = "TiB"
-    return f"{number} {unit}"
-
-
 def number(value: float | None, places: int = 3) -> str:
     """`1,234`, `1.235`, or a dash for None."""
     if value is None:
         return "–"
     return f"{value:,}" if isinstance(value, int) else f"{value:,.{places}f}"
+
+
+def figure(value: float) -> str:
+    """Four significant digits, as in a ledger."""
+    return f"{value:,.4g}"
 
 
 def percent(share: float | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,8 @@ def training(outputs: Outputs) -> Training | None:
         unigram_bits_per_byte=found["unigram_bits_per_byte"],
         curve=tuple((row["step"], row["loss"]) for row in metrics if "loss" in row),
         held_out=tuple((row["step"], row["held_out_loss"]) for row in metrics if "held_out_loss" in row),
-        sample=sample.read_text(encoding="utf-8", errors="replace").strip() if sample.is_file() else "",
+        # A model that has seen little likes to end lines.
+        sample=re.sub(r"\n\s*\n+", "\n", sample.read_text("utf-8", "replace")).strip() if sample.is_file() else "",
     )
 
 

@@ -102,7 +102,8 @@ def wilson(right: int, n: int) -> tuple[float, float]:
     share, z2 = right / n, _Z * _Z
     middle = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = _Z / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # At the ends the formula gives 0 and 1, but for rounding.
+    return middle - half if right else 0.0, middle + half if right < n else 1.0
 
 
 @dataclass
@@ -175,7 +176,7 @@ class _Judge:
         return dedup is None or row["jaccard"] == 1.0 or row["jaccard"] >= dedup.threshold
 
     def verdict(self, row: dict[str, Any]) -> str:
-        """"right", "wrong", "apart" or "unasked"."""
+        """ "right", "wrong", "apart" or "unasked"."""
         fate = self.fates.get(row["url"])
         if not self._asked(row):
             return "unasked"

@@ -48,7 +48,7 @@ class StageRow:
 
 @dataclass(frozen=True)
 class DropRow:
-    """`dropped`: documents whose first failed rule this is; `failed`: all that fail it; `share`: of the stage's input."""
+    """`dropped`: documents whose first failed rule this is; `failed`: all that fail it; `share`: dropped of input."""
 
     stage: str
     rule: str

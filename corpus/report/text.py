@@ -16,18 +16,23 @@ def line(text: str | None) -> str:
 
 
 def excerpt(text: str, chars: int) -> str:
-    """The first `chars` characters of `line`, with an ellipsis where something was cut."""
+    """The first `chars` characters of `line`, up to a word's end, with an ellipsis where something was cut."""
     # A little more than is shown, because white space and controls go.
     short = line(text[: 4 * chars])
-    return short if len(short) <= chars and len(text) <= 4 * chars else short[:chars].rstrip() + "…"
+    if len(short) <= chars and len(text) <= 4 * chars:
+        return short
+    cut = short[:chars]
+    space = cut.rfind(" ", chars * 3 // 4)
+    return cut[: space if space > 0 else chars].rstrip() + "…"
 
 
-def size(number: float) -> str:
-    """Bytes with a unit of 1,000: `1.2 MB`."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 999.5:
-            break
-        number /= 1000
-    else:
-        unit = "TB"
-    return f"{number:,.0f} {unit}" if unit == "B" or number >= 100 else f"{number:,.1f} {unit}"
+_UNITS = {1000: ("B", "kB", "MB", "GB", "TB"), 1024: ("B", "KiB", "MiB", "GiB", "TiB")}
+
+
+def size(number: float, base: int = 1000) -> str:
+    """Bytes with a unit: `1.2 MB`, or of base 1024 `4 KiB`."""
+    power = 0
+    while number >= base - 0.5 and power < 4:
+        number, power = number / base, power + 1
+    whole = power == 0 or number >= 100 or number == int(number)
+    return f"{number:,.{0 if whole else 1}f} {_UNITS[base][power]}"

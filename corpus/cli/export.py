@@ -1,0 +1,33 @@
+"""`corpus export FOLDER OUT`: a plain table for others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from corpus.cli.app import app
+from corpus.cli.options import Folder
+from corpus.errors import CorpusError
+from corpus.report.outputs import Outputs
+
+
+@app.command("export")
+def export_verb(
+    folder: Folder,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")],
+    form: Annotated[str | None, typer.Option("--format", help="parquet or jsonl; else by the name of OUT.")] = None,
+    stage: Annotated[
+        str | None, typer.Option(help="Documents as they stand after this stage; else at the end.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace OUT if it is there.")] = False,
+) -> None:
+    """Write the documents that are alive, with all their columns and with edits applied, into one file."""
+    from corpus.report.export import export
+
+    chosen = form or out.suffix.removeprefix(".")
+    if chosen not in ("parquet", "jsonl"):
+        raise CorpusError(f"export: the format of {out.name} is not known; add --format parquet or --format jsonl")
+    rows = export(Outputs.open(folder), out, "parquet" if chosen == "parquet" else "jsonl", stage=stage, force=force)
+    print(f"{out}: {rows:,} documents")

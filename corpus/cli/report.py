@@ -1,0 +1,26 @@
+"""`corpus report FOLDER`: the HTML page."""
+
+from __future__ import annotations
+
+from corpus.cli.app import app
+from corpus.cli.options import Folder
+from corpus.flow import Flow
+from corpus.plan import stale
+from corpus.recipe import load
+from corpus.report.outputs import Outputs
+from corpus.report.stage import PAGE
+from corpus.run import execute, lock, output_of
+
+
+@app.command("report")
+def report_verb(folder: Folder) -> None:
+    """Make the report of what is committed, if it is not there yet, and print its path. Runs no other stage."""
+    recipe = load(folder)
+    root = output_of(recipe)
+    Outputs.of(recipe, root)  # says so when there is nothing to report on
+    flow = Flow.of(recipe, root)
+    step = next(step for step in flow.steps if step.name == "report")
+    with lock(root):
+        for item in stale(flow.tasks(step, [], {})):
+            execute(item.task, lambda rows: None)
+    print(root / step.name / PAGE)

@@ -1,0 +1,76 @@
+"""`corpus sample FOLDER`: random documents, kept or dropped."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from typing import Annotated
+
+import typer
+
+from corpus.cli.app import app
+from corpus.cli.options import Folder, Json
+from corpus.errors import CorpusError
+from corpus.report import samples
+from corpus.report.export import jsonable
+from corpus.report.outputs import Outputs
+from corpus.report.samples import Sample
+from corpus.report.text import excerpt, line, plain
+
+_CHARS = 400
+
+
+@app.command("sample")
+def sample_verb(
+    folder: Folder,
+    stage: Annotated[
+        str | None, typer.Option(help="Documents that this stage dropped or, with --kept, left alive.")
+    ] = None,
+    dropped: Annotated[str | None, typer.Option(metavar="RULE", help="Documents that failed this rule.")] = None,
+    kept: Annotated[
+        bool, typer.Option("--kept", help="Documents that were kept (unless --stage: to the end).")
+    ] = False,
+    count: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 5,
+    seed: Annotated[int, typer.Option(help="Another seed, other documents.")] = 1,
+    full: Annotated[bool, typer.Option("--full", help="The whole text, not only its beginning.")] = False,
+    json: Json = False,
+) -> None:
+    """Show random documents that were kept, or dropped and why; the same ones for the same seed."""
+    if kept and dropped:
+        raise CorpusError("sample: --kept and --dropped exclude each other; give one of them")
+    outputs = Outputs.open(folder)
+    if kept or (stage is None and dropped is None):
+        found = samples.kept(outputs, count, seed, stage)
+    else:
+        found = samples.dropped(outputs, count, seed, stage, dropped)
+    if json:
+        print(jsonlib.dumps([jsonable(vars(sample)) for sample in found]))
+        return
+    for sample in found:
+        _show(sample, full)
+    if not found:
+        print("no such document")
+
+
+def _show(sample: Sample, full: bool) -> None:
+    print(f"{sample.id.hex()}  {line(sample.url or sample.locator)}")
+    if sample.title:
+        print(f"  title: {line(sample.title)}")
+    for row in sample.failed:
+        print(f"  {sample.step}: {reason(row)}")
+    if sample.text is None:
+        print(f"  at {line(sample.locator)}; extraction gave no text")
+    elif full:
+        print(plain(sample.text))
+    else:
+        print(f"  {excerpt(sample.text, _CHARS)}")
+    print()
+
+
+def reason(row: dict[str, object]) -> str:
+    """`min_words 12, threshold 50 (detail)`, of a ledger row."""
+    words = line(str(row["rule"]))
+    if row["value"] is not None:
+        words += f" {row['value']:.4g}"
+    if row["threshold"] is not None:
+        words += f", threshold {row['threshold']:.4g}"
+    return words + (f" ({excerpt(str(row['detail']), 200)})" if row["detail"] else "")

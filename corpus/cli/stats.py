@@ -1,0 +1,159 @@
+"""`corpus stats FOLDER`: tables of every stage."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from typing import Any
+
+import typer
+from rich.markup import escape
+
+from corpus.cli.app import app
+from corpus.cli.options import Folder, Json
+from corpus.report import columns, results, tables
+from corpus.report.outputs import Outputs
+from corpus.report.selfcheck import SelfCheck, check
+from corpus.report.text import size
+
+_LANGUAGES = 15
+
+
+@app.command("stats")
+def stats_verb(folder: Folder, json: Json = False) -> None:
+    """Show what every stage took, gave and dropped, and whether it adds up. Exit status 1 when it does not."""
+    outputs = Outputs.open(folder)
+    steps = tables.step_tables(outputs)
+    faults = tables.reconcile(outputs)
+    found: dict[str, Any] = {
+        "recipe": outputs.recipe.name,
+        "reconciles": not faults,
+        "faults": faults,
+        "funnel": [vars(row) for row in tables.funnel(steps)],
+        "drops": [vars(row) for row in tables.drops(steps)],
+        "steps": [vars(row) for row in steps],
+    }
+    self_check = None
+    if not faults:
+        # Columns of steps that do not fit together cannot be read together.
+        found["languages"] = columns.languages(outputs)
+        found["lengths"] = {
+            "extracted": columns.lengths(outputs.view("extract")).summary(),
+            "kept": columns.lengths(outputs.view()).summary(),
+        }
+        found["tokenizer"] = results.facts(outputs, "tokenizer")
+        found["shards"] = [{**vars(row), "bytes_per_token": row.bytes_per_token} for row in results.shards(outputs)]
+        training = results.training(outputs)
+        found["training"] = training.figures() if training else None
+        truth = outputs.recipe.truth
+        self_check = check(outputs, truth) if truth is not None and truth.is_file() else None
+        found["self_check"] = self_check.to_json() if self_check else None
+    if json:
+        print(jsonlib.dumps(found))
+    else:
+        _show(outputs, found, self_check)
+    if faults:
+        raise typer.Exit(1)
+
+
+def _show(outputs: Outputs, found: dict[str, Any], self_check: SelfCheck | None) -> None:
+    from corpus.cli.console import number
+
+    _table(
+        "Funnel",
+        ("stage", "in", "out", "dropped", "kept"),
+        [
+            (r["stage"], *map(number, (r["rows_in"], r["rows_out"], r["dropped"])), _pct(r["share"]))
+            for r in found["funnel"]
+        ],
+    )
+    _table(
+        "Dropped, by first failed rule",
+        ("stage", "rule", "dropped", "share", "failed"),
+        [(r["stage"], r["rule"], number(r["dropped"]), _pct(r["share"]), number(r["failed"])) for r in found["drops"]],
+        left=2,
+    )
+    if found["reconciles"]:
+        _show_columns(found)
+        _show_results(found)
+    if self_check:
+        show_self_check(self_check)
+    behind = [step.name for step in outputs.steps if step not in outputs.done]
+    if behind:
+        print(f"not run yet: {', '.join(behind)}")
+    print("reconciles" if found["reconciles"] else "does not reconcile:")
+    for fault in found["faults"]:
+        print(f"  {fault}")
+
+
+def _show_columns(found: dict[str, Any]) -> None:
+    from corpus.cli.console import number
+
+    rows = found["languages"]
+    more = f", first {_LANGUAGES} of {len(rows)}" if len(rows) > _LANGUAGES else ""
+    _table(
+        f"Languages{more}",
+        ("language", "documents", "text", "kept", "text"),
+        [
+            (r["language"], number(r["documents"]), size(r["bytes"]), number(r["kept"]), size(r["kept_bytes"]))
+            for r in rows[:_LANGUAGES]
+        ],
+    )
+    names = ("documents", "mean", "min", "p5", "p25", "p50", "p75", "p95", "max")
+    _table(
+        "Length in bytes of text, as extracted",
+        ("", *names),
+        [(which, *(number(values[name]) for name in names)) for which, values in found["lengths"].items()],
+    )
+
+
+def _show_results(found: dict[str, Any]) -> None:
+    from corpus.cli.console import number
+
+    if t := found["tokenizer"]:
+        figures = [("vocabulary", t["vocab_size"]), ("documents sampled", t["sample_documents"])]
+        figures += [("bytes a token", t["bytes_per_token"]), ("tokens a word", t["tokens_per_word"])]
+        _table("Tokenizer", ("", "value"), [(name, number(value)) for name, value in figures])
+    names = ("tokens", "documents", "bytes", "bytes_per_token")
+    _table(
+        "Shards",
+        ("shard", "split", "tokens", "documents", "bytes of text", "bytes a token"),
+        [(r["shard"], r["split"], *(number(r[name]) for name in names)) for r in found["shards"]],
+        left=2,
+    )
+    if t := found["training"]:
+        figures = [("steps", t["steps"]), ("tokens", t["tokens"]), ("parameters", t["parameters"])]
+        figures += [("held-out loss, nats a token", t["held_out_loss"]), ("unigram entropy", t["unigram_entropy"])]
+        figures += [("bits a byte", t["bits_per_byte"]), ("bits a byte of unigrams", t["unigram_bits_per_byte"])]
+        _table("Training", ("", "value"), [(name, number(value)) for name, value in figures])
+
+
+def show_self_check(found: SelfCheck) -> None:
+    """A table of the planted kinds."""
+    from corpus.cli.console import number
+
+    rows = []
+    for kind in (*found.kinds, found.duplicates):
+        low, high = kind.interval
+        interval = f"{_pct(low)} to {_pct(high)}" if kind.judged else ""
+        counts = map(number, (kind.planted, kind.judged, kind.right))
+        rows.append((kind.kind, *counts, _pct(kind.share), interval, number(kind.apart), number(kind.unasked)))
+    heads = ("planted", "judged", "as expected", "share", "95% interval", "dropped before", "not asked")
+    _table("Self-check", ("kind", *heads), rows)
+
+
+def _table(title: str, heads: tuple[str, ...], rows: list[tuple[str, ...]], left: int = 1) -> None:
+    from corpus.cli import console
+
+    if not rows:
+        return
+    made = console.table(*heads, title=title)
+    for column in made.columns[:left]:
+        column.justify = "left"
+    for row in rows:
+        made.add_row(*(escape(cell) for cell in row))
+    console.show(made)
+    print()
+
+
+def _pct(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f}%"

@@ -1,0 +1,124 @@
+"""What `corpus run` says at its end."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from corpus.recipe import Recipe
+from corpus.run import Summary
+
+if TYPE_CHECKING:
+    from corpus.report.results import Training
+    from corpus.report.selfcheck import SelfCheck
+    from corpus.report.tables import StageRow
+
+_MISSES = 5
+
+
+def finish(recipe: Recipe, root: Path, summary: Summary, as_json: bool) -> None:
+    """Print funnel, self-check, the model's figures and where everything lies; a line when nothing was to be done."""
+    places = _places(root)
+    if summary.done:
+        _account(recipe, root, summary, as_json, places)
+    elif as_json:
+        print(jsonlib.dumps({"recipe": recipe.name, "done": {}, "kept": summary.kept, "outputs": places}))
+    else:
+        where = places.get("report", places["folder"])
+        print(f"{recipe.name}: nothing to do, {sum(summary.kept.values()):,} tasks are up to date; {where}")
+
+
+def _account(recipe: Recipe, root: Path, summary: Summary, as_json: bool, places: dict[str, str]) -> None:
+    # Only a run that did something pays for these.
+    from corpus.cli.console import warn
+    from corpus.report import results, tables
+    from corpus.report.outputs import Outputs
+    from corpus.report.selfcheck import check
+
+    outputs = Outputs.of(recipe, root)
+    rows = tables.funnel(tables.step_tables(outputs))
+    faults = tables.reconcile(outputs)
+    training = results.training(outputs)
+    truth = recipe.truth
+    self_check = None
+    if truth is not None and not truth.is_file():
+        warn(f"{truth}: the truth file is not there, so nothing was checked against it")
+    elif truth is not None:
+        self_check = check(outputs, truth)
+    for fault in faults:
+        warn(fault)
+    if as_json:
+        found = {
+            "recipe": recipe.name,
+            "done": summary.done,
+            "kept": summary.kept,
+            "seconds": {step: round(seconds, 2) for step, seconds in summary.seconds.items()},
+            "funnel": [vars(row) for row in rows],
+            "faults": faults,
+            "training": training.figures() if training else None,
+            "self_check": self_check.to_json() if self_check else None,
+            "outputs": places,
+        }
+        print(jsonlib.dumps(found))
+        return
+    _funnel(rows)
+    if self_check is not None:
+        _self_check(self_check)
+    if training is not None:
+        _training(training)
+    print()
+    for name, place in places.items():
+        print(f"{name:<10} {place}")
+
+
+def _funnel(rows: list[StageRow]) -> None:
+    for row in rows:
+        gone = f", {row.dropped:,} dropped" if row.dropped else ""
+        print(f"{row.stage:<10} {row.rows_in:>11,} -> {row.rows_out:>11,}{gone}")
+
+
+def _self_check(found: SelfCheck) -> None:
+    from corpus.report.text import line
+
+    print(f"\nself-check: {found.right:,} of {found.judged:,} planted cases ended as expected")
+    pairs = found.duplicates
+    if pairs.judged:
+        low, high = pairs.interval
+        apart = f"; {pairs.apart:,} more pairs lost a page before dedup" if pairs.apart else ""
+        print(
+            f"  recall of planted duplicates: {pairs.right / pairs.judged:.3f} ({pairs.right:,} of "
+            f"{pairs.judged:,} pairs, 95% interval {low:.3f} to {high:.3f}{apart})"
+        )
+    for miss in found.misses[:_MISSES]:
+        print(f"  {line(miss.kind)}: {line(miss.url)}: {line(miss.found)}, expected {line(miss.expected)}")
+    if len(found.misses) > _MISSES:
+        print(f"  and {len(found.misses) - _MISSES:,} more; the report lists them")
+
+
+def _training(found: Training) -> None:
+    from corpus.report.text import plain
+
+    print(
+        f"\nheld-out loss {found.held_out_loss:.3f} nats a token (unigram entropy {found.unigram_entropy:.3f}), "
+        f"{found.bits_per_byte:.3f} bits a byte (unigrams {found.unigram_bits_per_byte:.3f})"
+    )
+    if found.sample:
+        print("the model writes:")
+        for words in plain(found.sample).splitlines():
+            print(f"  {words}")
+
+
+def _places(root: Path) -> dict[str, str]:
+    """What lies where, relative to the working folder."""
+    found = {"folder": root}
+    for name, place in (
+        ("report", "report/index.html"),
+        ("tokenizer", "tokenizer/tokenizer.model"),
+        ("shards", "pack/shards/shards.json"),
+        ("model", "train/model.pt"),
+    ):
+        if (root / place).is_file():
+            found[name] = root / place
+    return {name: os.path.relpath(path) for name, path in found.items()}
