@@ -2,9 +2,13 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c .ci/constraints.txt
+INSTALL = -m pip install --quiet --disable-pip-version-check
+PIP = $(BIN)/python $(INSTALL) -c .ci/constraints.txt
+# Peers are not ours to live with: the benchmarks have an environment of their own.
+BENCH = $(VENV)-bench
+BENCHES = bench-chain
 
-.PHONY: quickstart test lint gate bench docs clean-venv
+.PHONY: quickstart test lint gate bench $(BENCHES) docs clean-venv
 .DELETE_ON_ERROR:
 
 quickstart: $(VENV)/.train
@@ -20,10 +24,12 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 
 gate: $(VENV)/.dev
-	$(BIN)/python -m pytest tests/test_gates.py
+	$(BIN)/python -m pytest -s tests/test_gates.py
 
-bench: $(VENV)/.bench
-	$(BIN)/python bench/chain.py
+bench: $(BENCHES)
+
+$(BENCHES): bench-%: $(BENCH)/.bench
+	$(BENCH)/bin/python bench/$*.py $(ARGS)
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/test_docs.py
@@ -39,15 +45,16 @@ $(VENV)/.dev: $(VENV)/.train
 	$(BIN)/python -m pip check
 	@touch $@
 
-$(VENV)/.bench: $(VENV)/.train
-	$(PIP) -e '.[train,bench]'
+$(BENCH)/.bench: pyproject.toml .ci/constraints.txt bench/peers.txt | $(BENCH)/.compiler
+	$(BENCH)/bin/python $(INSTALL) -c .ci/constraints.txt -e '.[bench]'
+	$(BENCH)/bin/python $(INSTALL) --no-deps --upgrade --target $(BENCH)/peers -r bench/peers.txt
 	@touch $@
 
-$(VENV)/.compiler:
+%/.compiler:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "corpusmill needs Python >= 3.11; $(PYTHON) is `$(PYTHON) -V 2>&1`: make PYTHON=python3.12 quickstart" >&2; exit 1; }
 	@command -v $${CXX:-c++} >/dev/null || command -v g++ >/dev/null || { echo "corpusmill needs a C++ compiler: fasttext is built from source. Debian, Ubuntu: apt-get install g++; Fedora: dnf install gcc-c++" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $*
 	@touch $@
 
 clean-venv:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(BENCH)

@@ -93,9 +93,9 @@ def near_duplicates(documents: Path, pairs: Path, *, at: float) -> Figures:
     from corpus.dedup.config import DedupConfig
     from corpus.dedup.deduplicate import deduplicate_texts
 
-    rows = [json.loads(line) for line in gzip.open(documents, "rt", encoding="utf-8")]
+    rows = [json.loads(line) for line in gzip.decompress(documents.read_bytes()).splitlines()]
     row_of = {row["id"]: i for i, row in enumerate(rows)}
-    listed = [line.rstrip("\n").split("\t") for line in gzip.open(pairs, "rt", encoding="utf-8")][1:]
+    listed = [line.split("\t") for line in gzip.decompress(pairs.read_bytes()).decode().splitlines()[1:]]
     true = [(row_of[a], row_of[b]) for jaccard, a, b in listed if float(jaccard) >= at]
     ids = [hashlib.blake2b(row["id"].encode(), digest_size=16).digest() for row in rows]
     texts = pa.array([row["text"] for row in rows], pa.large_string())

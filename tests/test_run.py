@@ -14,7 +14,7 @@ import pytest
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 # What a run keeps for itself; everything else is output.
-PRIVATE = {".cache", "run.lock", "speed.jsonl"}
+PRIVATE = {".cache", "run.lock"}
 
 
 def tree(root: Path) -> dict[str, str]:

@@ -112,7 +112,9 @@ class _Plot:
 
 def _ticks(low: float, high: float) -> list[float]:
     """Three to seven round numbers that span low to high."""
-    span = (high - low) or abs(high) or 1.0
+    span = high - low
+    if span <= 1e-9 * max(abs(low), abs(high)) or span < 1e-300:
+        span = abs(high) if abs(high) > 1e-9 else 1.0
     step = 10 ** math.floor(math.log10(span / 4))
     for factor in (1, 2, 5, 10):
         if span / (step * factor) <= 5:

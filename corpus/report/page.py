@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup, escape
 
 from corpus.report import charts, columns, results, samples, tables
 from corpus.report.columns import Lengths
@@ -108,6 +109,7 @@ def render(page: Page) -> str:
         "excerpt": lambda text, chars=420: excerpt(text, chars),
         "line": line,
         "figure": figure,
+        "breakable": breakable,
         "plain": plain,
         "yaml": lambda value: yaml.safe_dump(value, sort_keys=False, allow_unicode=True),
     }
@@ -155,6 +157,11 @@ def number(value: float | None, places: int = 3) -> str:
     if value is None:
         return "–"
     return f"{value:,}" if isinstance(value, int) else f"{value:,.{places}f}"
+
+
+def breakable(name: str) -> Markup:
+    """A name that may break after an underscore."""
+    return escape(line(name)).replace("_", Markup("_<wbr>"))
 
 
 def figure(value: float) -> str:

@@ -17,6 +17,7 @@ from corpus.store import Writer
 from corpus.tokenizer.stage import MODEL
 
 SAMPLE_TOKENS = 120
+SPEED = "speed.jsonl"
 
 
 def steps(recipe: Recipe) -> list[Step]:
@@ -51,7 +52,10 @@ def train(task: Task, out: Writer, beat: Callable[[int], None]) -> None:
     out.facts.update(json.loads(found))
     text = generate(task.work, task.folder("tokenizer") / MODEL, config.prompt, SAMPLE_TOKENS, seed=config.seed)
     (task.work / "sample.txt").write_text(text + "\n", encoding="utf-8")
-    shutil.copytree(task.work, out.directory, dirs_exist_ok=True)
+    # Wall-clock figures differ from run to run, so they are no output; they lie with the run's other private files.
+    (task.root / ".cache").mkdir(exist_ok=True)
+    shutil.copy(task.work / SPEED, task.root / ".cache" / f"train-{SPEED}")
+    shutil.copytree(task.work, out.directory, ignore=shutil.ignore_patterns(SPEED), dirs_exist_ok=True)
 
 
 def generate(
