@@ -5,24 +5,19 @@ signatures of 14 bands x 8 rows over word 5-grams, documents and signatures on d
 in its fast setting, as datatrove does here; `ours_default` with the extractor of our default recipe. Ours is the
 command that a user types: besides, it writes ledgers of what was dropped and clusters what was signed.
 
-The pages are chosen from the default input by hash of their URL, half of them real, half generated, among HTML
-responses of status 200 whose URL occurs once: datatrove does not look at the HTTP status. They get
-WARC-Identified-Payload-Type, without which datatrove guesses the type and loses pages.
+The pages are those of `bench/pages.py`.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import shutil
-import statistics
 import sys
-from collections import Counter
 from collections.abc import Iterator
-from io import BytesIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from statistics import median
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 BANDS, ROWS, NGRAM, LANGUAGE_SCORE, SECONDS_A_PAGE = 14, 8, 5, 0.65, 10
@@ -46,40 +41,44 @@ def main() -> None:
 def compare(pairs: int, pages: int, given: Path, work: Path) -> None:
     """Run all sides and print the table and, last, the result as one JSON object."""
     import paired
+    from pages import ABOUT, write_pages
 
     small, large = work / "start.warc.gz", work / "pages.warc.gz"
-    facts = write_pages(given, {small: START_PAGES, large: pages})
+    write_pages(given, {small: START_PAGES, large: pages})
     names = ("ours", "ours_default", "datatrove")
     sides = [_side(name, warc, work) for warc in (small, large) for name in names]
     runs = paired.alternate(sides, pairs)
 
-    def seconds(name: str, what: str = "seconds") -> list[float]:
-        return [getattr(run, what) for run in runs[f"{name} pages"]]
+    def figures(name: str, what: str, part: str = "pages") -> list[float]:
+        return [getattr(run, what) for run in runs[f"{name} {part}"]]
+
+    def wall(name: str) -> list[float]:
+        return figures(name, "seconds")
+
+    def processor(name: str) -> list[float]:
+        return figures(name, "cpu_seconds")
 
     def steady(name: str) -> list[float]:
-        """Seconds for the pages beyond the first few, in which both start up, pair by pair."""
-        return [a - b.seconds for a, b in zip(seconds(name), runs[f"{name} start"], strict=True)]
+        """Processor seconds for the pages beyond the first few, in which both sides start up, pair by pair."""
+        return [a - b for a, b in zip(processor(name), figures(name, "cpu_seconds", "start"), strict=True)]
 
     found = {name: _ours(work / name) if name.startswith("ours") else _peers(work / name) for name in names}
-    memory = {name: max(seconds(name, "peak_rss_mb")) for name in names}
+    memory = {name: max(figures(name, "peak_rss_mb")) for name in names}
     rows = []
     for name in names:
-        rate = (pages - START_PAGES) / statistics.median(steady(name))
-        started = statistics.median(run.seconds for run in runs[f"{name} start"]) - START_PAGES / rate
-        cells = (statistics.median(seconds(name)), statistics.median(seconds(name, "cpu_seconds")), started, rate)
-        rows.append((name, *(f"{cell:.1f}" for cell in cells), len(found[name]), f"{memory[name]:.0f}"))
-    head = ("side", "wall s", "cpu s", "start s", "pages/s after it", "kept", "peak MB")
-    print(f"{pages} pages ({facts}), {pairs} pairs, one core\n\n{paired.table(head, rows)}\n")
-    ratios = {}
-    for ours in names[:2]:
-        ratios[f"{ours}_vs_datatrove"] = paired.ratios(seconds(ours), seconds("datatrove"))
-        ratios[f"{ours}_vs_datatrove_steady"] = paired.ratios(steady(ours), steady("datatrove"))
-        ratios[f"{ours}_vs_datatrove_cpu"] = paired.ratios(
-            seconds(ours, "cpu_seconds"), seconds("datatrove", "cpu_seconds")
-        )
-    print(
-        paired.table(("ratio", "min", "median", "max"), [(name, *row.values()) for name, row in ratios.items()]) + "\n"
-    )
+        rate = (pages - START_PAGES) / median(steady(name))
+        start = median(figures(name, "cpu_seconds", "start")) - START_PAGES / rate
+        cells = [f"{cell:.1f}" for cell in (median(wall(name)), median(processor(name)), start, rate)]
+        rows.append((name, *cells, len(found[name]), f"{memory[name]:.0f}"))
+    head = ("side", "wall s", "cpu s", "of it start-up", "then pages a cpu s", "kept", "peak MB")
+    print(f"{pages} pages, {ABOUT}; {pairs} pairs, one core; medians\n\n{paired.table(head, rows)}\n")
+    ratios = {
+        f"{name}_vs_datatrove{suffix}": paired.ratios(measure(name), measure("datatrove"))
+        for name in names[:2]
+        for suffix, measure in (("", wall), ("_cpu", processor), ("_steady", steady))
+    }
+    rows = [(name, *row.values()) for name, row in ratios.items()]
+    print(f"{paired.table(('ratio', 'min', 'median', 'max'), rows)}\n")
     quality = {"pages": pages, "kept": {name: len(found[name]) for name in names}}
     quality |= {f"{ours}_and_datatrove": _overlap(found[ours], found["datatrove"]) for ours in names[:2]}
     packages = ("corpusmill", "datatrove", "trafilatura", "resiliparse", "spacy", "warcio", "numba", "pyarrow")
@@ -119,62 +118,6 @@ def _side(name: str, warc: Path, work: Path) -> Any:
         env = {}
     prepare = lambda: shutil.rmtree(out, ignore_errors=True)  # noqa: E731
     return paired.Side(f"{name} {part}", command, prepare, work / "logs" / f"{name}-{part}.log", env)
-
-
-def write_pages(given: Path, files: dict[Path, int]) -> str:
-    """Write to each file its number of pages, in order of a hash of their URLs; returns what they are, in words."""
-    from warcio.warcwriter import WARCWriter
-
-    from corpus.fetch.quickstart import build
-
-    build(given)
-    real, made = (_candidates(sorted(given.glob(pattern))) for pattern in ("formasaurus-*", "intros-*"))
-    mixed = [page for pair in zip(real, made, strict=False) for page in pair]
-    for path, count in files.items():
-        if count > len(mixed):
-            raise SystemExit(f"{given} has {len(mixed)} such pages, not {count}: choose fewer by --pages")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as stream:
-            writer = WARCWriter(stream, gzip=True)
-            for page in mixed[:count]:
-                headers = {name: page.headers.get_header(name) for name in ("WARC-Record-ID", "WARC-Date")}
-                headers["WARC-Identified-Payload-Type"] = "text/html"
-                record = writer.create_warc_record(
-                    page.url,
-                    "response",
-                    payload=BytesIO(page.body),
-                    length=len(page.body),
-                    warc_headers_dict=headers,
-                    http_headers=page.http_headers,
-                )
-                writer.write_record(record)
-    return "half of them real, from formasaurus, half generated from Wikipedia intros"
-
-
-class _Page(NamedTuple):
-    url: str
-    headers: Any
-    http_headers: Any
-    body: bytes
-
-
-def _candidates(paths: list[Path]) -> list[_Page]:
-    """The pages of WARC files that both sides take for one, by hash of the URL."""
-    from warcio.archiveiterator import ArchiveIterator
-
-    found, seen = [], Counter[str]()
-    for path in paths:
-        with path.open("rb") as stream:
-            for record in ArchiveIterator(stream):
-                if record.rec_type != "response":
-                    continue
-                url = record.rec_headers.get_header("WARC-Target-URI")
-                seen[url] += 1
-                html = (record.http_headers.get_header("Content-Type") or "").startswith("text/html")
-                if record.http_headers.get_statuscode() == "200" and html:
-                    found.append(_Page(url, record.rec_headers, record.http_headers, record.content_stream().read()))
-    once = [page for page in found if seen[page.url] == 1]
-    return sorted(once, key=lambda page: hashlib.sha256(page.url.encode()).digest())
 
 
 def datatrove(warc: Path, out: Path) -> None:

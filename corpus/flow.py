@@ -11,6 +11,7 @@ from corpus.dataset import Layer, View
 from corpus.errors import RecipeError
 from corpus.plan import ALL, Step, Task
 from corpus.recipe import Recipe
+from corpus.report import stage as report
 from corpus.sources import Piece
 from corpus.stages import STAGES
 from corpus.store import StepFolder, fingerprint
@@ -28,7 +29,7 @@ class Flow:
     @classmethod
     def of(cls, recipe: Recipe, root: Path) -> Flow:
         """Raises RecipeError when a step needs a column or a step that nothing before it gives."""
-        steps = [step for stage in STAGES for step in stage.steps(recipe)]
+        steps = [step for stage in (*STAGES, report) for step in stage.steps(recipe)]
         flow = cls(recipe, root, steps)
         layers: tuple[Layer, ...] = ()
         for position, step in enumerate(steps):
@@ -58,9 +59,7 @@ class Flow:
         view = self.views[step.name]
         if step.stage == "extract":
             return [
-                self._task(
-                    step, piece.name, {f.relative: digests[f.path] for f in piece.files}, view, names, piece
-                )
+                self._task(step, piece.name, {f.relative: digests[f.path] for f in piece.files}, view, names, piece)
                 for piece in pieces
             ]
         used = self._used(step)

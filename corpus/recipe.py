@@ -114,8 +114,8 @@ def parse(text: str, name: str, overrides: Sequence[str] = ()) -> Recipe:
     except ValidationError as error:
         for item in error.errors():
             keys = tuple(str(part) for part in item["loc"])
-            override = next((text for at, text in given.items() if at == keys[: len(at)]), None)
-            where = f"--set {override}" if override else f"{name}:{_line(node, keys)}"
+            cause = next((text for at, text in given.items() if at == keys[: len(at)]), None)
+            where = f"--set {cause}" if cause else f"{name}:{_line(node, keys)}"
             faults.append(f"{where}: {_message(item, keys)}")
     if faults:
         raise RecipeError("\n".join(faults))

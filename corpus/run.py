@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from corpus.engines import Engine, Job
-from corpus.errors import BusyError, CorpusError
+from corpus.errors import BusyError, CorpusError, InputError
 from corpus.flow import Flow
 from corpus.plan import Stale, Step, Task, stale
 from corpus.recipe import NAME, Recipe, dump
@@ -126,7 +126,9 @@ def _require(steps: Sequence[Step]) -> None:
 
 
 def find(recipe: Recipe) -> list[Piece]:
-    """Every partition of the recipe's sources. Raises InputError naming a source without a file."""
+    """Every partition of the recipe's sources. Raises InputError naming what is not there."""
+    if recipe.truth is not None and not recipe.truth.is_file():
+        raise InputError(f"truth: {recipe.truth}: no such file; correct `truth` or leave it out")
     return [piece for source in recipe.sources for piece in discover(source)]
 
 

@@ -1,7 +1,8 @@
 """The stages in the order of the flow. A new stage is one package with a `stage.py` and one line here.
 
 A `stage.py` gives `steps(recipe) -> list[Step]` and the functions that its steps name. It imports nothing heavy at
-its top: recipes are checked, and states shown, without loading a model or compiling a kernel.
+its top: recipes are checked, and states shown, without loading a model or compiling a kernel. The report comes after
+all of them (`corpus/flow.py`): it reads what each of these has left.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import corpus.extract.stage
 import corpus.language.stage
 import corpus.pack.stage
 import corpus.quality.stage
-import corpus.report.stage
 import corpus.tokenizer.stage
 import corpus.training.stage
 from corpus.plan import Step
@@ -32,5 +32,4 @@ STAGES: tuple[Stage, ...] = (
     corpus.tokenizer.stage,
     corpus.pack.stage,
     corpus.training.stage,
-    corpus.report.stage,
 )

@@ -8,7 +8,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -107,7 +107,9 @@ def recipe(small_input: Path, tmp_path: Path) -> Callable[..., Path]:
 def corpus_command() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs `corpus ARGUMENTS` as a user would and returns what it did."""
 
-    def run(*arguments: object, timeout: float = 300, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: object, timeout: float = 300, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "corpus", *map(str, arguments)]
         return subprocess.run(
             command, capture_output=True, text=True, timeout=timeout, env=os.environ | (env or {}), cwd=ROOT
@@ -117,9 +119,9 @@ def corpus_command() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 @pytest.fixture
-def kits() -> Iterator[Path]:
+def kits() -> Path:
     """The folder of labelled real data, where there is one."""
     path = Path(os.environ.get("CORPUSMILL_KITS", ROOT.parent / "shared" / "kits"))
     if not path.is_dir():
         pytest.skip("no labelled data: set CORPUSMILL_KITS to its folder")
-    yield path
+    return path

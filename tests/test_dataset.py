@@ -35,7 +35,13 @@ def base(root: Path, texts: list[str]) -> list[bytes]:
     return ids
 
 
-def layer(root: Path, step: str, ids: list[bytes], edits: list[tuple[bytes, int, int, str]] | None = None, **columns: list[object]) -> None:
+def layer(
+    root: Path,
+    step: str,
+    ids: list[bytes],
+    edits: list[tuple[bytes, int, int, str]] | None = None,
+    **columns: list[object],
+) -> None:
     arrays = {"id": pa.array(ids, ID), **{name: pa.array(values) for name, values in columns.items()}}
     with Writer(StepFolder(root / step), "p") as out:
         out.table(pa.schema([(name, array.type) for name, array in arrays.items()])).write(pa.table(arrays))

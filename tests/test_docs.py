@@ -77,7 +77,9 @@ def test_the_python_of_the_readme_runs(
 
 
 @pytest.mark.parametrize("verb", ["", *typer.main.get_command(app).commands])  # type: ignore[attr-defined]
-def test_help_is_there_for_every_verb(verb: str, corpus_command: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+def test_help_is_there_for_every_verb(
+    verb: str, corpus_command: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
     done = corpus_command(*verb.split(), "--help")
     assert done.returncode == 0
     assert len(done.stdout) > 100

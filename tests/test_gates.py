@@ -123,6 +123,7 @@ def table() -> Iterator[list[tuple[str, str, float, float]]]:
         print(f"{gate:<32}{name:<22}{value:>8.4f}{floor:>8.4f}{'' if value >= floor else '  below its floor'}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gate", GATES)
 def test_quality_is_not_below_its_floor(gate: str, kits: Path, table: list[tuple[str, str, float, float]]) -> None:
     spec = GATES[gate]

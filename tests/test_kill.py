@@ -18,7 +18,16 @@ import pytest
 ROOT = Path(__file__).parent.parent
 KILLS = 20
 PRIVATE = {".cache", "run.lock"}
-TRAIN = {"budget": None, "steps": 30, "layers": 2, "width": 32, "heads": 2, "kv_heads": 1, "seq_len": 32, "batch_tokens": 256}
+TRAIN = {
+    "budget": None,
+    "steps": 30,
+    "layers": 2,
+    "width": 32,
+    "heads": 2,
+    "kv_heads": 1,
+    "seq_len": 32,
+    "batch_tokens": 256,
+}
 
 
 def tree(root: Path) -> dict[str, str]:

@@ -48,7 +48,17 @@ def test_the_two_packages_do_not_import_each_other(package: str, forbidden: set[
 
 
 def test_the_command_line_loads_no_heavy_library() -> None:
-    heavy = ["torch", "trainer", "numba", "trafilatura", "resiliparse", "fasttext", "sentencepiece", "datasets", "datatrove"]
+    heavy = [
+        "torch",
+        "trainer",
+        "numba",
+        "trafilatura",
+        "resiliparse",
+        "fasttext",
+        "sentencepiece",
+        "datasets",
+        "datatrove",
+    ]
     code = f"import sys, corpus.cli.main; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"

@@ -79,7 +79,9 @@ def test_two_sources_of_one_name() -> None:
 
 
 def test_overrides_and_their_errors() -> None:
-    recipe = parse(GOOD, "r.yaml", ["quality.min_words=80", "sources.0.path=[a, b]", "dedup.threshold=0.7", "pack=true"])
+    recipe = parse(
+        GOOD, "r.yaml", ["quality.min_words=80", "sources.0.path=[a, b]", "dedup.threshold=0.7", "pack=true"]
+    )
     assert recipe.quality is not None
     assert {rule.name: rule.threshold for rule in recipe.quality.active_rules}["min_words"] == 80
     assert recipe.sources[0].path == ("a", "b")
@@ -115,7 +117,9 @@ def test_the_resolved_recipe_is_the_same_recipe(tmp_path: Path, monkeypatch: pyt
     again = parse(text, "again")
     assert Path(str(again.sources[0].path)) == tmp_path / "pages.warc.gz"
     assert again.output is None
-    assert again.model_copy(update={"sources": (), "output": None}) == recipe.model_copy(update={"sources": (), "output": None})
+    assert again.model_copy(update={"sources": (), "output": None}) == recipe.model_copy(
+        update={"sources": (), "output": None}
+    )
     assert dump(again) == text
     assert "output" not in yaml.safe_load(text)
     (tmp_path / "recipe.yaml").write_text(text)

@@ -45,7 +45,14 @@ def finished(recipe: Callable[..., Path], corpus_command: Command, tmp_path: Pat
 def test_a_run_reconciles_and_a_second_one_does_nothing(finished: tuple[Path, Path], corpus_command: Command) -> None:
     path, out = finished
     alive = None
-    for step in ("extract", "language/scores", "language/decision", "quality/signals", "quality/decision", "dedup/decision"):
+    for step in (
+        "extract",
+        "language/scores",
+        "language/decision",
+        "quality/signals",
+        "quality/decision",
+        "dedup/decision",
+    ):
         found = entries(out, step)
         assert len(found) == 3
         rows_in, rows_out = sum(e["rows_in"] for e in found), sum(e["rows_out"] for e in found)
@@ -66,7 +73,8 @@ def test_a_run_reconciles_and_a_second_one_does_nothing(finished: tuple[Path, Pa
     before = tree(out)
     again = corpus_command("run", path)
     assert again.returncode == 0
-    assert "nothing to do" in again.stderr
+    assert "nothing to do" in again.stdout
+    assert again.stderr == ""
     assert tree(out) == before
 
 
@@ -107,7 +115,9 @@ def test_a_new_file_re_runs_its_own_partition_only(
     assert len(list((tmp_path / "out" / "extract").glob("*.parquet"))) == 2
 
 
-def test_one_and_two_workers_give_equal_bytes(recipe: Callable[..., Path], corpus_command: Command, tmp_path: Path) -> None:
+def test_one_and_two_workers_give_equal_bytes(
+    recipe: Callable[..., Path], corpus_command: Command, tmp_path: Path
+) -> None:
     path = recipe()
     for workers in (1, 2):
         done = corpus_command("run", path, "--set", f"output={tmp_path / str(workers)}", "--workers", workers)
@@ -118,7 +128,7 @@ def test_one_and_two_workers_give_equal_bytes(recipe: Callable[..., Path], corpu
 
 
 def test_verify_names_a_changed_file(finished: tuple[Path, Path], corpus_command: Command) -> None:
-    path, out = finished
+    _, out = finished
     good = corpus_command("verify", out)
     assert good.returncode == 0
     assert "every digest as committed" in good.stdout
@@ -142,7 +152,10 @@ def test_a_second_driver_is_turned_away(recipe: Callable[..., Path], corpus_comm
         fcntl.flock(stream, fcntl.LOCK_EX)
         done = corpus_command("run", path)
     assert done.returncode == 75
-    assert done.stderr == f"corpus: {tmp_path / 'out'}: process 12345 on there is working on it; wait for it to end, or stop it\n"
+    assert (
+        done.stderr
+        == f"corpus: {tmp_path / 'out'}: process 12345 on there is working on it; wait for it to end, or stop it\n"
+    )
 
 
 def test_subcommands_are_the_same_code_as_the_recipe(
@@ -175,7 +188,13 @@ BAD = [
 
 @pytest.mark.parametrize(("what", "pattern", "kind", "message"), BAD, ids=[item[0] for item in BAD])
 def test_bad_input_gives_one_clear_line(
-    what: str, pattern: str, kind: str, message: str, recipe: Callable[..., Path], corpus_command: Command, tmp_path: Path
+    what: str,
+    pattern: str,
+    kind: str,
+    message: str,
+    recipe: Callable[..., Path],
+    corpus_command: Command,
+    tmp_path: Path,
 ) -> None:
     import re
 
@@ -211,8 +230,16 @@ def test_empty_and_truncated_warcs_lose_nothing_whole(
     by_name = {str(e["partition"]).partition(".")[0].partition("-")[0]: e for e in entries(tmp_path / "out", "extract")}
     assert by_name["empty"]["rows_in"] == 0
     assert by_name["cut"]["dropped"]["damaged"] == 1
-    cut = pq.read_table(tmp_path / "out" / "extract" / f"{by_name['cut']['partition']}.parquet").column("text").to_pylist()
-    whole = pq.read_table(tmp_path / "out" / "extract" / f"{by_name['whole']['partition']}.parquet").column("text").to_pylist()
+    cut = (
+        pq.read_table(tmp_path / "out" / "extract" / f"{by_name['cut']['partition']}.parquet")
+        .column("text")
+        .to_pylist()
+    )
+    whole = (
+        pq.read_table(tmp_path / "out" / "extract" / f"{by_name['whole']['partition']}.parquet")
+        .column("text")
+        .to_pylist()
+    )
     assert cut == whole[: len(cut)]
     assert len(cut) > 30
 

@@ -9,7 +9,7 @@ import typer
 import yaml
 
 from corpus.cli.app import app
-from corpus.cli.options import Hang, Memory, StageSet, Workers, run_watched
+from corpus.cli.options import Hang, Memory, StageSet, Workers, run_until
 from corpus.errors import RecipeError
 from corpus.recipe import NAME, load, parse
 from corpus.run import Limits
@@ -49,7 +49,7 @@ def extract_verb(
             raise RecipeError(f"{folder}: already holds other sources; choose another folder, or add --replace")
         raw = earlier | {"sources": raw["sources"]}
     recipe = parse(yaml.safe_dump(raw), "command line", overrides)
-    run_watched(recipe.model_copy(update={"output": folder}), "extract", Limits(workers, memory, hang))
+    run_until(recipe.model_copy(update={"output": folder}), "extract", Limits(workers, memory, hang))
 
 
 def kind_of(path: str) -> str:

@@ -21,7 +21,7 @@ def generate_verb(
     seed: Annotated[int, typer.Option(min=0)] = 1,
 ) -> None:
     """Let the model of a folder write."""
-    from corpus.cli.text import plain
+    from corpus.report.text import plain
     from corpus.tokenizer.stage import MODEL
     from corpus.training.stage import generate
 

@@ -9,26 +9,25 @@ import os
 import sys
 
 from corpus.cli import (  # noqa: F401
-    run,
     check,
-    status,
-    verify,
-    fetch,
-    extract,
-    language,
-    quality,
     dedup,
-    tokenizer,
-    pack,
-    train,
-    stats,
-    sample,
-    why,
-    report,
-    generate,
     export,
+    extract,
+    fetch,
+    generate,
+    language,
+    pack,
+    quality,
+    report,
+    run,
+    sample,
+    stats,
+    status,
+    tokenizer,
+    train,
+    verify,
+    why,
 )  # isort: skip
-
 from corpus.cli.app import app
 from corpus.errors import CorpusError
 

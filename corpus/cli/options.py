@@ -11,7 +11,7 @@ import yaml
 
 from corpus.errors import RecipeError
 from corpus.recipe import NAME, Recipe, load, parse
-from corpus.run import Limits, Summary, run
+from corpus.run import Limits, Summary, output_of, run
 
 Target = Annotated[Path, typer.Argument(metavar="RECIPE_OR_FOLDER", help="A recipe, or a folder that a run wrote.")]
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder that `corpus extract` or `corpus run` wrote.")]
@@ -29,22 +29,24 @@ Hang = Annotated[float, typer.Option("--hang", min=1, help="Seconds without prog
 
 
 def run_watched(recipe: Recipe, until: str | None, limits: Limits) -> Summary:
-    """Run with progress on stderr; says so when there was nothing to do."""
-    from corpus.cli.console import Watch, err
+    """Run with progress on stderr."""
+    from corpus.cli.console import Watch
 
     watch = Watch()
     try:
-        summary = run(recipe, until=until, limits=limits, observer=watch)
+        return run(recipe, until=until, limits=limits, observer=watch)
     finally:
         watch.close()
-    if not summary.done:
-        err.print(f"nothing to do: {sum(summary.kept.values())} tasks are up to date", markup=False)
-    return summary
 
 
-def run_stage(
-    folder: Path, section: str, given: Mapping[str, Any], sets: Sequence[str] | None, limits: Limits
-) -> Summary:
+def run_until(recipe: Recipe, stage: str, limits: Limits) -> None:
+    """Run up to a stage, with progress on stderr and the stage's account on stdout."""
+    from corpus.cli.summary import finish_stage
+
+    finish_stage(recipe, output_of(recipe), stage, run_watched(recipe, stage, limits))
+
+
+def run_stage(folder: Path, section: str, given: Mapping[str, Any], sets: Sequence[str] | None, limits: Limits) -> None:
     """Add or change one stage's section in a folder's resolved recipe, and run up to that stage.
 
     What is not given keeps the value that the folder's recipe has, or else its default.
@@ -62,4 +64,4 @@ def run_stage(
     if getattr(base, section) is None and not overrides:
         overrides = [f"{section}=true"]
     recipe = parse(file.read_text(encoding="utf-8"), str(file), overrides)
-    return run_watched(recipe.model_copy(update={"output": folder}), section, limits)
+    run_until(recipe.model_copy(update={"output": folder}), section, limits)

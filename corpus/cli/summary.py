@@ -30,6 +30,22 @@ def finish(recipe: Recipe, root: Path, summary: Summary, as_json: bool) -> None:
         print(f"{recipe.name}: nothing to do, {sum(summary.kept.values()):,} tasks are up to date; {where}")
 
 
+def finish_stage(recipe: Recipe, root: Path, stage: str, summary: Summary) -> None:
+    """What a stage's own verb prints on stdout: its account by rule."""
+    from corpus.report import tables
+    from corpus.report.outputs import Outputs
+
+    if not summary.done:
+        print(f"nothing to do: {sum(summary.kept.values()):,} tasks are up to date")
+    outputs = Outputs.of(recipe, root)
+    of_stage = [table for table in tables.step_tables(outputs) if table.step.partition("/")[0] == stage]
+    _funnel([row for row in tables.funnel(tables.step_tables(outputs)) if row.stage == stage])
+    for rule, count in sorted(
+        ((r, n) for t in of_stage for r, n in t.dropped.items()), key=lambda item: (-item[1], item[0])
+    ):
+        print(f"  {rule:<30} {count:>11,}")
+
+
 def _account(recipe: Recipe, root: Path, summary: Summary, as_json: bool, places: dict[str, str]) -> None:
     # Only a run that did something pays for these.
     from corpus.cli.console import warn

@@ -32,8 +32,8 @@ class Engine(Protocol):
     ) -> None:
         """Run every job; call `on_done(job, result)` in the driver as each one ends, in no fixed order.
 
-        Raises, after all other jobs have ended, the `CorpusError`s that jobs raised, in the order of the jobs and a line each, or
-        `TaskError` (one line) when jobs failed on every try.
+        Raises, after all other jobs have ended, the `CorpusError`s that jobs raised (in the order of the jobs, a line
+        each) or `TaskError` (one line) when jobs failed on every try.
         """
 
     def __enter__(self) -> Self: ...

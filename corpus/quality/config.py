@@ -79,7 +79,9 @@ class QualityConfig(_Thresholds):
     def unresolved(cls, data: dict[str, Any]) -> dict[str, Any]:
         """A resolved section without the thresholds that its presets alone explain, so that presets can change."""
         resolved = cls.model_validate({"presets": data.get("presets", cls.model_fields["presets"].default)})
-        return {key: value for key, value in data.items() if key == "presets" or value != getattr(resolved, key, object)}
+        return {
+            key: value for key, value in data.items() if key == "presets" or value != getattr(resolved, key, object)
+        }
 
     @property
     def active_rules(self) -> tuple[Rule, ...]:

@@ -60,8 +60,10 @@ def curves(series: Sequence[tuple[str, Points]], level: tuple[str, float] | None
     parts = [plot.y_axis(ticks)]
     parts += [plot.x_tick(x, f"{x:,.0f}") for x in _ticks(0, max(steps, 1)) if x <= steps]
     for number, points in enumerate(clean):
+        if not points:
+            continue
         thin = points[:: max(1, math.ceil(len(points) / _POINTS))]
-        if points and thin[-1] != points[-1]:
+        if thin[-1] != points[-1]:
             thin = [*thin, points[-1]]
         line = " ".join(f"{_n(plot.x(x))},{_n(plot.y(y))}" for x, y in thin)
         parts.append(f'<polyline class="s{number}" points="{line}"/>')

@@ -6,35 +6,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import corpus.dedup.stage
-import corpus.extract.stage
-import corpus.language.stage
-import corpus.pack.stage
-import corpus.quality.stage
-import corpus.tokenizer.stage
-import corpus.training.stage
 from corpus.dataset import Layer, View
 from corpus.errors import CorpusError
 from corpus.plan import Step
 from corpus.recipe import Recipe, load
+from corpus.stages import STAGES
 from corpus.store import Entry, StepFolder
 
-# All stages but the report itself. `corpus.stages` cannot be asked: it imports the report.
-_STAGES = (
-    corpus.extract.stage,
-    corpus.language.stage,
-    corpus.quality.stage,
-    corpus.dedup.stage,
-    corpus.tokenizer.stage,
-    corpus.pack.stage,
-    corpus.training.stage,
-)
 BASE = "extract"
 
 
 def earlier(recipe: Recipe) -> tuple[Step, ...]:
     """The steps of every stage before the report, in order."""
-    return tuple(step for stage in _STAGES for step in stage.steps(recipe))
+    return tuple(step for stage in STAGES for step in stage.steps(recipe))
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ def trainer(arguments: list[str]) -> str:
     done = subprocess.run([*command, "--die-with-parent"], stdout=subprocess.PIPE, env=env, check=False)
     if done.returncode:
         raise CorpusError(
-            f"train: `python -m trainer {arguments[0]}` ended with status {done.returncode} (its own message is above); "
+            f"train: `python -m trainer {arguments[0]}` ended with status {done.returncode} (its message is above); "
             "run the same command again to go on from the last checkpoint"
         )
     return done.stdout.decode()
