@@ -135,6 +135,8 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _show(value: Any) -> str:
-    return (
-        "unset" if value is None else json.dumps(value, ensure_ascii=False) if isinstance(value, list) else str(value)
-    )
+    if value is None:
+        return "unset"
+    if isinstance(value, list):
+        return json.dumps(value, ensure_ascii=False)
+    return f"{value:g}" if isinstance(value, float) else str(value)

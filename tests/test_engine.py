@@ -85,11 +85,17 @@ def slow_but_alive(seconds, beat):
     return "alive"
 
 def memory(mb, beat):
-    held = b"x" * (mb << 20)
-    time.sleep(600)
+    held = []
+    while True:  # It beats, so that it is its memory that is seen, however slow the machine.
+        beat(0)
+        held.append(b"x" * (mb << 17))
+        time.sleep(0.05)
 
 def memory_of_child(mb, beat):
-    subprocess.run([sys.executable, "-c", f"held = b'x' * ({mb} << 20); import time; time.sleep(600)"])
+    subprocess.Popen([sys.executable, "-c", f"held = b'x' * ({mb} << 20); import time; time.sleep(600)"])
+    while True:
+        beat(0)
+        time.sleep(0.05)
 
 def memory_error(argument, beat):
     raise MemoryError
