@@ -9,5 +9,5 @@ from corpus.extract.page import Page
 
 
 def extract(html: str, url: str | None) -> Page:
-    """The main text of a page, without alternative texts of images."""
-    return Page(extract_plain_text(html, main_content=True, alt_texts=False), *metadata(html))
+    """The main text of a page, without readers' comments and alternative texts of images."""
+    return Page(extract_plain_text(html, main_content=True, alt_texts=False, comments=False), *metadata(html))
