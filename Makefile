@@ -51,7 +51,9 @@ $(BENCH)/.bench: pyproject.toml .ci/constraints.txt bench/peers.txt | $(BENCH)/.
 	@touch $@
 
 %/.compiler:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "corpusmill needs Python >= 3.11; $(PYTHON) is `$(PYTHON) -V 2>&1`: make PYTHON=python3.12 quickstart" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "corpusmill needs Python >= 3.11, which '$(PYTHON)' is not: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "corpusmill needs Python's venv module: Debian, Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_paths()["include"] + "/Python.h"))' || { echo "corpusmill needs Python's headers: fasttext is built from source. Debian, Ubuntu: apt-get install python3-dev; Fedora: dnf install python3-devel" >&2; exit 1; }
 	@command -v $${CXX:-c++} >/dev/null || command -v g++ >/dev/null || { echo "corpusmill needs a C++ compiler: fasttext is built from source. Debian, Ubuntu: apt-get install g++; Fedora: dnf install gcc-c++" >&2; exit 1; }
 	$(PYTHON) -m venv $*
 	@touch $@
