@@ -179,6 +179,19 @@ def test_subcommands_are_the_same_code_as_the_recipe(
     assert {name for name in different if not name.startswith(("recipe.yaml", "report/"))} == set()
 
 
+def test_extract_does_not_forget_sources_unasked(
+    small_input: Path, corpus_command: Command, tmp_path: Path
+) -> None:
+    one, two = (small_input / f"pages-{number}.warc.gz" for number in (0, 1))
+    assert corpus_command("extract", one, tmp_path / "d").returncode == 0
+    assert "nothing to do" in corpus_command("extract", one, tmp_path / "d").stdout
+    refused = corpus_command("extract", two, tmp_path / "d")
+    assert refused.returncode == 2
+    assert "already holds other sources" in refused.stderr
+    assert corpus_command("extract", one, two, tmp_path / "d", "--replace").returncode == 0
+    assert len(entries(tmp_path / "d", "extract")) == 2
+
+
 BAD = [
     ("missing file", "nothing-*.warc.gz", "warc", r"nothing-\*\.warc\.gz"),
     ("unreadable parquet", "broken.parquet", "parquet", r"broken\.parquet"),

@@ -11,7 +11,7 @@ import yaml
 from corpus.cli.app import app
 from corpus.cli.options import Hang, Memory, StageSet, Workers, run_until
 from corpus.errors import RecipeError
-from corpus.recipe import NAME, load, parse
+from corpus.recipe import NAME, dump, load, parse
 from corpus.run import Limits
 
 SUFFIXES = {
@@ -28,7 +28,7 @@ def extract_verb(
     name: Annotated[str, typer.Option(help="Name of the source; ids hold it.")] = "input",
     extractor: Annotated[str | None, typer.Option(help="resiliparse or trafilatura.")] = None,
     text_column: Annotated[str | None, typer.Option(help="Column with the text, for jsonl and parquet.")] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Let OUT forget the sources that it has.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Let these be the sources of OUT, instead of those that it has.")] = False,
     sets: StageSet = None,
     workers: Workers = 0,
     memory: Memory = 4096,
@@ -45,7 +45,8 @@ def extract_verb(
     if (folder / NAME).is_file():
         earlier = yaml.safe_load((folder / NAME).read_text(encoding="utf-8"))
         fresh = parse(yaml.safe_dump(raw), "command line", overrides)
-        if not replace and [s.name for s in load(folder).sources] != [s.name for s in fresh.sources]:
+        # The folder's recipe has absolute paths; so has a dumped one.
+        if not replace and load(folder).sources != parse(dump(fresh), "command line").sources:
             raise RecipeError(f"{folder}: already holds other sources; choose another folder, or add --replace")
         raw = earlier | {"sources": raw["sources"]}
     recipe = parse(yaml.safe_dump(raw), "command line", overrides)
