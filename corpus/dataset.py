@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from corpus.documents import DOCUMENT
 from corpus.errors import CorpusError
-from corpus.store import StepFolder, read_table
+from corpus.store import StepFolder, read_table, table_name
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class View:
         return set(DOCUMENT.names).union(*(layer.columns for layer in self.layers))
 
     def _path(self, step: str, partition: str, kind: str = "") -> Path:
-        return self.root / step / kind / f"{partition}.parquet"
+        return self.root / step / table_name(partition, kind)
 
     def partitions(self) -> list[str]:
         return list(StepFolder(self.root / self.base).entries())
@@ -112,7 +112,7 @@ class View:
                 raise CorpusError(f"{self.root / layer.step}: partition {partition} is not committed; run it first")
             wanted = {f"{partition}.parquet"}
             if layer.edits and "text" in columns:
-                wanted.add(f"edits/{partition}.parquet")
+                wanted.add(table_name(partition, "edits"))
             found |= {f"{layer.step}/{f.path}": f.sha256 for f in entry.files if f.path in wanted}
         return found
 

@@ -97,13 +97,15 @@ class Stale:
 
 
 def stale(tasks: Sequence[Task]) -> Iterator[Stale]:
-    """The tasks whose committed entry is missing or has another key."""
+    """The tasks without a committed entry, with one of another key, or whose files are gone or of another size."""
     for task in tasks:
         entry = StepFolder(task.folder()).entry(task.partition)
         if entry is None:
             yield Stale(task, ("not done yet",))
         elif entry.key != task.key:
             yield Stale(task, tuple(changes(entry, task)))
+        elif missing := StepFolder(task.folder()).missing(entry):
+            yield Stale(task, tuple(missing))
 
 
 def changes(entry: Entry, task: Task) -> Iterator[str]:

@@ -56,14 +56,22 @@ def _own_changes(step: Step, entry: Entry) -> list[str]:
     return list(setting_changes(step.stage, entry.config, settings))
 
 
-def verify(recipe: Recipe, beat: Callable[[int], None] = lambda files: None) -> tuple[int, list[str]]:
-    """(files checked, one line a fault) over every digest of every committed step, and files that no entry names."""
+def verify(
+    recipe: Recipe, beat: Callable[[int], None] = lambda files: None, discard: bool = False
+) -> tuple[int, list[str]]:
+    """(files checked, one line a fault) over every digest of every committed step, and files that no entry names.
+
+    `discard` un-commits the partitions with a fault, so that the next run makes them again.
+    """
     root = output_of(recipe)
     checked, faults = 0, []
     for step in Flow.of(recipe, root).steps:
         folder = StepFolder(root / step.name)
         for name, entry in folder.entries().items():
-            faults += folder.verify(name)
+            found = folder.verify(name)
+            if found and discard:
+                folder.discard(name)
+            faults += found
             checked += len(entry.files)
             beat(len(entry.files))
         faults += [f"{path}: no manifest entry names it; the next run removes it" for path in folder.strays()]

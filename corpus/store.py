@@ -1,6 +1,6 @@
 """Steps on disk: files written to a temporary folder, renamed, and named by a manifest entry.
 
-A step's folder holds, for each partition, its files and `manifest/<partition>.json`. The entry is the commit point:
+A step's folder holds, for each partition, its files and `_manifest/<partition>.json`. The entry is the commit point:
 it is removed before a file that it names is replaced, and written after the new files are safe, so what an entry
 names is whole and what no entry names is rubbish.
 """
@@ -25,7 +25,8 @@ import pyarrow.parquet as pq
 
 from corpus.errors import CorpusError, InputError
 
-MANIFEST = "manifest"
+# Side folders begin with `_`, which pyarrow's and datasets' folder readers pass over: `extract/` reads as one table.
+MANIFEST = "_manifest"
 TEMPORARY = ".tmp-"
 WORK = ".work-"  # a folder in which an unfinished task keeps what it can go on from
 # A row group is flushed at either bound, so that memory stays flat and groups stay worth compressing.
@@ -174,19 +175,34 @@ class StepFolder:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
         return len(strays)
 
-    def verify(self, partition: str) -> list[str]:
-        """One line for each committed file of the partition that is missing or differs from its digest."""
-        entry = self.entry(partition)
+    def missing(self, entry: Entry) -> list[str]:
+        """One line for each file of the entry that is gone or of another size; reads no file."""
         faults = []
-        for file in entry.files if entry else ():
+        for file in entry.files:
             path = self.path / file.path
             if not path.is_file():
                 faults.append(f"{path}: missing")
             elif path.stat().st_size != file.bytes:
                 faults.append(f"{path}: {path.stat().st_size} bytes, the manifest says {file.bytes}")
-            elif sha256_file(path) != file.sha256:
-                faults.append(f"{path}: sha256 differs from the manifest")
         return faults
+
+    def verify(self, partition: str) -> list[str]:
+        """One line for each committed file of the partition that is missing or differs from its digest."""
+        entry = self.entry(partition)
+        if entry is None:
+            return []
+        gone = self.missing(entry)
+        named = " ".join(gone)
+        return gone + [
+            f"{self.path / file.path}: sha256 differs from the manifest"
+            for file in entry.files
+            if str(self.path / file.path) not in named and sha256_file(self.path / file.path) != file.sha256
+        ]
+
+
+def table_name(partition: str, kind: str = "") -> str:
+    """Path of a partition's table in its step's folder; `kind` "ledger" or "edits": the one beside it."""
+    return f"_{kind}/{partition}.parquet" if kind else f"{partition}.parquet"
 
 
 class Table:
@@ -266,8 +282,8 @@ class Writer:
         return path
 
     def table(self, schema: pa.Schema, kind: str = "") -> Table:
-        """The partition's table (`kind` "ledger" or "edits": in the folder of that name); opened at first use."""
-        return self.table_at(f"{kind}/{self.partition}.parquet" if kind else f"{self.partition}.parquet", schema)
+        """The partition's table (or `kind` "ledger" or "edits" beside it); opened at first use."""
+        return self.table_at(table_name(self.partition, kind), schema)
 
     def table_at(self, relative: str, schema: pa.Schema) -> Table:
         """The table at `relative` in the step's folder; opened at first use."""

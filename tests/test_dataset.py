@@ -101,7 +101,7 @@ def test_inputs_are_exactly_the_files_that_are_read(tmp_path: Path) -> None:
     view = View(tmp_path, layers)
     assert set(view.inputs("p", ["id"])) == {"extract/p.parquet", "decision/p.parquet"}
     assert set(view.inputs("p", ["score"])) == {"extract/p.parquet", "scores/p.parquet", "decision/p.parquet"}
-    assert "lines/edits/p.parquet" in view.inputs("p", ["text"])
+    assert "lines/_edits/p.parquet" in view.inputs("p", ["text"])
 
 
 def test_a_layer_of_another_base_is_refused(tmp_path: Path) -> None:

@@ -95,7 +95,8 @@ def run_and_kill(path: Path, out: Path, target: str, driver: bool, delay: float)
         elif line.startswith(f"{target}: done in"):
             below = descendants(process.pid)
             os.kill(process.pid, 9)
-    assert process.wait() == -9, f"a killed worker must cost no more than a try of its task (step {target})"
+    # A run whose worker was killed may have ended before the driver could be.
+    assert process.wait() in ((-9,) if driver and hit else (-9, 0)), f"a killed worker costs a try, no more ({target})"
     # Nothing that the driver started may go on writing.
     _, alive = psutil.wait_procs(below, timeout=5)
     assert alive == []

@@ -319,7 +319,7 @@ def test_what_does_not_add_up_is_named(
     tmp_path: Path, root: Path, step: str, change: dict[str, Any] | None, fault: str
 ) -> None:
     shutil.copytree(root, tmp_path / "out")
-    (path,) = (tmp_path / "out" / step / "manifest").glob("*.json")
+    (path,) = (tmp_path / "out" / step / "_manifest").glob("*.json")
     if change is None:
         path.unlink()
     else:

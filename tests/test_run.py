@@ -27,7 +27,7 @@ def tree(root: Path) -> dict[str, str]:
 
 
 def entries(root: Path, step: str) -> list[dict[str, object]]:
-    return [json.loads(path.read_text()) for path in sorted((root / step / "manifest").glob("*.json"))]
+    return [json.loads(path.read_text()) for path in sorted((root / step / "_manifest").glob("*.json"))]
 
 
 def done_steps(stderr: str) -> set[str]:
@@ -60,7 +60,7 @@ def test_a_run_reconciles_and_a_second_one_does_nothing(finished: tuple[Path, Pa
         assert alive is None or rows_in == alive
         alive = rows_out
         for entry in found:
-            ledger = out / step / "ledger" / f"{entry['partition']}.parquet"
+            ledger = out / step / "_ledger" / f"{entry['partition']}.parquet"
             if ledger.exists():
                 ids = pq.read_table(ledger).column("id").to_pylist()
                 assert len(set(ids)) == entry["rows_in"] - entry["rows_out"]

@@ -124,7 +124,7 @@ def test_every_flipped_bit_of_a_page_is_seen(tmp_path: Path) -> None:
 def test_a_damaged_entry_is_named(tmp_path: Path) -> None:
     folder = StepFolder(tmp_path / "step")
     commit(folder)
-    (tmp_path / "step" / "manifest" / "p.json").write_text("{")
+    (tmp_path / "step" / "_manifest" / "p.json").write_text("{")
     with pytest.raises(CorpusError, match=r"p\.json: damaged manifest entry"):
         folder.entry("p")
 

@@ -168,7 +168,7 @@ def test_budgets_that_are_none(text: str) -> None:
 
 
 def plan_for(request: Request, flops: float = 3e11, train_tokens: int = 2_000_000) -> Plan:
-    def measure(config: ModelConfig) -> float:
+    def measure(config: ModelConfig, batch_tokens: int) -> float:
         return flops / config.flops_a_token()
 
     return make_plan(request, Data(train_tokens, 20_000, 4096), "d", "float32", lambda: 5.0, measure)

@@ -91,6 +91,19 @@ def test_rms_norm() -> None:
     torch.testing.assert_close(RMSNorm(2)(x), x / math.sqrt(12.5))
 
 
+@pytest.mark.parametrize("shape", [(5, 12), (2, 3, 4, 12)])
+def test_rms_norm_has_the_gradients_of_torch(shape: tuple[int, ...]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(shape, generator=generator, requires_grad=True)
+    norm, upstream = RMSNorm(12), torch.randn(shape, generator=generator)
+    with torch.no_grad():
+        norm.weight.uniform_(0.5, 2, generator=generator)
+    expected = F.rms_norm(x, (12,), norm.weight, eps=1e-6)
+    torch.testing.assert_close(norm(x), expected)
+    found = torch.autograd.grad(norm(x), (x, norm.weight), upstream)
+    torch.testing.assert_close(found, torch.autograd.grad(expected, (x, norm.weight), upstream), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("chunk", [1, 7, 64])
 def test_chunked_cross_entropy_equals_the_plain_one(chunk: int) -> None:
     generator = torch.Generator().manual_seed(0)

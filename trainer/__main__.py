@@ -14,7 +14,7 @@ from typing import Any
 # The clock of --budget starts before torch is loaded.
 _BEGAN = time.monotonic()
 # OpenMP's threads spin while they wait for each other. When another process wants a core, whole time slices go by
-# in that; sleeping instead, a training step on a busy machine of 2 cores is 5 to 20 times as fast.
+# in that; sleeping instead, steps on a busy machine of 2 cores were at least 5 times as fast.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 

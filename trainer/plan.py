@@ -24,7 +24,7 @@ from trainer.system import autocast
 # Shapes to choose from: (layers, width).
 LADDER = ((2, 128), (3, 192), (4, 256), (5, 320), (6, 384), (8, 512), (12, 768), (16, 1024))
 # The largest shape that still sees this many tokens for each weight of its blocks and head; see docs/trainer.md.
-TOKENS_A_WEIGHT = 0.6
+TOKENS_A_WEIGHT = 1.0
 # Passes over the same tokens that are worth nearly as much as new ones (Muennighoff et al. 2023).
 EPOCHS = 4
 # Share of the budget for the steps and evaluations; the rest covers start, calibration and saving.
@@ -143,7 +143,8 @@ def choose_shape(request: Request, data: Data, flops: float, time_s: float) -> t
     """The largest rung that `flops` a second over `time_s` seconds train well, and how that was derived."""
     lines = []
     chosen = None
-    for layers, width in LADDER:
+    ladder = LADDER if request.layers is None or request.width is None else ((request.layers, request.width),)
+    for layers, width in ladder:
         config = shape(request, layers, width, 256, data.vocab_size)
         tokens = min(flops * time_s / config.flops_a_token(), float(EPOCHS * data.train_tokens))
         ratio = tokens / config.matmul_parameters()
@@ -156,21 +157,26 @@ def choose_shape(request: Request, data: Data, flops: float, time_s: float) -> t
         if ratio < TOKENS_A_WEIGHT:
             break
     assert chosen is not None
-    lines.append(f"model: {chosen.layers} x {chosen.width}, the largest with {TOKENS_A_WEIGHT} tokens a weight or more")
+    rule = (
+        f"the largest with {TOKENS_A_WEIGHT:g} tokens a weight or more, or the smallest"
+        if ladder is LADDER
+        else "as given"
+    )
+    lines.append(f"model: {chosen.layers} x {chosen.width}, {rule}")
     return chosen, lines
 
 
 def batch_tokens_for(tokens: float) -> int:
-    """Tokens a step: a power of two that leaves about a thousand steps, between 1,024 and 524,288."""
+    """Tokens a step: a power of two that leaves 2,000 to 4,000 steps, between 1,024 and 524,288."""
     size = 1024
-    while size < 524288 and tokens / (size * 2) >= 700:
+    while size < 524288 and tokens / (size * 2) >= 2000:
         size *= 2
     return size
 
 
 def lr_for(width: int) -> float:
-    """Peak learning rate, falling with the width as in muP (Yang et al. 2022), 3e-3 at width 256."""
-    return 3e-3 * min(1.0, 256 / width)
+    """Peak learning rate, falling with the width as in muP (Yang et al. 2022); 2.5e-3 at width 192 was measured."""
+    return 2.5e-3 * min(1.6, 192 / width)
 
 
 def schedule(
@@ -216,10 +222,11 @@ def make_plan(
     shards: str,
     precision: str,
     spent: Callable[[], float],
-    measure: Callable[[ModelConfig], float],
+    measure: Callable[[ModelConfig, int], float],
     say: Callable[[str], None] = lambda line: None,
 ) -> Plan:
-    """`spent()`: seconds of the budget used so far; `measure(config)`: training tokens a second of a shape.
+    """`spent()`: seconds of the budget used so far; `measure(config, batch_tokens)`: training
+    tokens a second of a shape.
 
     Raises TrainerError when neither a budget nor steps are given, or sizes do not fit each other.
     """
@@ -246,14 +253,15 @@ def make_plan(
     probe = shape(
         replace(request, layers=None, width=None, heads=None, kv_heads=None, hidden=None), 4, 256, 256, data.vocab_size
     )
-    speed = measure(probe)
+    speed = measure(probe, request.batch_tokens or batch_tokens_for(0))
     flops = speed * probe.flops_a_token()
     note(f"measured: {probe.layers} x {probe.width} trains {speed:,.0f} tokens/s = {flops / 1e9:,.0f} GFLOP/s")
     model, text = choose_shape(request, data, flops, USABLE * request.budget - spent())
     note(*text)
-    if model != probe:
-        speed = measure(model)
-        note(f"measured: {model.layers} x {model.width} trains {speed:,.0f} tokens/s")
+    expected = flops * (USABLE * request.budget - spent()) / model.flops_a_token()
+    batch_tokens = request.batch_tokens or batch_tokens_for(min(expected, EPOCHS * data.train_tokens))
+    speed = measure(model, batch_tokens)
+    note(f"measured: {model.layers} x {model.width} trains {speed:,.0f} tokens/s in steps of {batch_tokens:,}")
     left = USABLE * request.budget - spent()
     final = data.validation_tokens / 3 / speed
     tokens = max(0.0, left - final) * speed / (1 + EVALUATION_SHARE)
@@ -266,11 +274,13 @@ def make_plan(
     return Plan(request, shards, model, train, lines)
 
 
-def measure_speed(config: ModelConfig, device: torch.device, dtype: torch.dtype, for_s: float) -> float:
-    """Training tokens a second of a shape: the median of whole steps over random tokens, after two to warm up."""
+def measure_speed(
+    config: ModelConfig, batch_tokens: int, device: torch.device, dtype: torch.dtype, for_s: float
+) -> float:
+    """Training tokens a second of a shape: the mean of whole steps over random tokens, after two to warm up."""
     model = Model(config).initialise(torch.Generator().manual_seed(0)).to(device)
     optimizer = adamw(model, 0.0, (0.9, 0.95), 0.0)
-    rows = max(1, 4096 // config.seq_len)
+    rows = max(1, min(batch_tokens, 16384) // config.seq_len)
     ids = torch.randint(config.vocab_size, (rows, config.seq_len + 1), generator=torch.Generator().manual_seed(0))
     ids = ids.to(device)
     times: list[float] = []
@@ -285,4 +295,4 @@ def measure_speed(config: ModelConfig, device: torch.device, dtype: torch.dtype,
         optimizer.zero_grad(set_to_none=True)
         loss.item()
         times.append(time.monotonic() - start)
-    return rows * config.seq_len / sorted(times[2:])[len(times[2:]) // 2]
+    return rows * config.seq_len * len(times[2:]) / sum(times[2:])

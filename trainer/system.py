@@ -23,7 +23,7 @@ def keep_freed_memory() -> None:
     """Tell glibc to keep freed memory for the next tensor instead of handing it back to the kernel.
 
     By default a large activation is a fresh mapping whose pages fault in one by one, in every step. Without that,
-    a training step on a CPU takes a fifth less time.
+    a training step on a CPU costs 6 to 13% less processor time (5 shuffled rounds), nearly all of it in the kernel.
     """
     trim_threshold, mmap_max = -1, -4
     try:

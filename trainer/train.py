@@ -242,7 +242,7 @@ def _plan(
         digest,
         str(dtype).removeprefix("torch."),
         lambda: time.monotonic() - began,
-        lambda config: measure_speed(config, device, dtype, for_s),
+        lambda config, batch_tokens: measure_speed(config, batch_tokens, device, dtype, for_s),
         say,
     )
     checkpoint.guarded(out, lambda: files.write_json(path, plan.to_json()))

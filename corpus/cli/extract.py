@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +11,7 @@ import typer
 import yaml
 
 from corpus.cli.app import app
-from corpus.cli.options import Hang, Memory, StageSet, Workers, run_until
+from corpus.cli.options import Hang, Memory, StageSet, Workers, run_until, stage_overrides
 from corpus.errors import RecipeError
 from corpus.recipe import NAME, dump, load, parse
 from corpus.run import Limits
@@ -27,7 +29,8 @@ def extract_verb(
     kind: Annotated[str | None, typer.Option(help="warc, html, text, jsonl or parquet; else by file name.")] = None,
     name: Annotated[str, typer.Option(help="Name of the source; ids hold it.")] = "input",
     extractor: Annotated[str | None, typer.Option(help="resiliparse or trafilatura.")] = None,
-    text_column: Annotated[str | None, typer.Option(help="Column with the text, for jsonl and parquet.")] = None,
+    text_column: Annotated[str | None, typer.Option(help="Column with the text (jsonl, parquet); else `text`.")] = None,
+    columns: Annotated[str | None, typer.Option(help="Further columns: url=link,date=when,title=head.")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Let these be the sources of OUT, instead of those that it has.")] = False,
     sets: StageSet = None,
     workers: Workers = 0,
@@ -35,11 +38,11 @@ def extract_verb(
     hang: Hang = 600,
 ) -> None:
     """Extract documents from WARC, HTML, text, JSONL or Parquet into a new folder."""
-    source: dict[str, Any] = {"name": name, "kind": kind or kind_of(inputs[0]), "path": inputs}
-    if text_column:
-        source["columns"] = {"text": text_column}
-    raw: dict[str, Any] = {"name": folder.name or "corpus", "sources": [source]}
-    overrides = [f"extract.{item}" for item in sets or ()]
+    source: dict[str, Any] = {"name": name, "kind": kind or kind_of(inputs), "path": inputs}
+    if mapping := columns_of(columns, text_column):
+        source["columns"] = mapping
+    raw: dict[str, Any] = {"name": recipe_name(folder), "sources": [source]}
+    overrides = stage_overrides("extract", sets)
     if extractor:
         overrides.append(f"extract.extractor={extractor}")
     if (folder / NAME).is_file():
@@ -53,12 +56,35 @@ def extract_verb(
     run_until(recipe.model_copy(update={"output": folder}), "extract", Limits(workers, memory, hang))
 
 
-def kind_of(path: str) -> str:
-    """The kind that a file name, or the first known file of a folder, suggests. Raises RecipeError."""
-    at = Path(path)
-    names = sorted(item.name for item in at.rglob("*")) if at.is_dir() else [at.name]
-    for file in names:
-        for suffix in reversed(Path(file.lower()).suffixes):
-            if suffix in SUFFIXES:
-                return SUFFIXES[suffix]
-    raise RecipeError(f"{path}: its kind cannot be told from its name; add --kind warc, html, text, jsonl or parquet")
+def recipe_name(folder: Path) -> str:
+    """The folder's name as a recipe's name."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", folder.absolute().name).lstrip("._-") or "corpus"
+
+
+def kind_of(paths: list[str]) -> str:
+    """The one kind that the names of all files suggest. Raises RecipeError for none and for several."""
+    found: dict[str, str] = {}
+    for path in paths:
+        places = [Path(place) for place in glob.glob(path)] if glob.has_magic(path) else [Path(path)]  # noqa: PTH207
+        files = [file for at in places for file in (at.rglob("*") if at.is_dir() else [at])]
+        for file in sorted(files):
+            kind = next((SUFFIXES[s] for s in reversed(file.suffixes) if (s := s.lower()) in SUFFIXES), None)
+            if kind:
+                found.setdefault(kind, str(file))
+    if not found:
+        raise RecipeError(f"{paths[0]}: no file whose name tells its kind; add --kind warc, html, text, jsonl or parquet")
+    if len(found) > 1:
+        each = ", ".join(f"{file} is {kind}" for kind, file in found.items())
+        raise RecipeError(f"files of several kinds ({each}): say which with --kind, or write a recipe with a source each")
+    return next(iter(found))
+
+
+def columns_of(given: str | None, text_column: str | None) -> dict[str, str]:
+    """`url=link,date=when` as a mapping. Raises RecipeError."""
+    columns = {"text": text_column} if text_column else {}
+    for item in given.split(",") if given else ():
+        ours, equals, theirs = item.partition("=")
+        if not (ours and equals and theirs):
+            raise RecipeError(f"--columns {given}: write it as ours=theirs, for example text=body,url=link")
+        columns[ours.strip()] = theirs.strip()
+    return columns

@@ -9,26 +9,27 @@ import typer
 from corpus.cli.app import app
 from corpus.cli.options import Folder
 from corpus.errors import CorpusError
+from corpus.store import MANIFEST
 
 
 @app.command("generate")
 def generate_verb(
     folder: Folder,
-    prompt: Annotated[str, typer.Option(help="Beginning of the text.")] = "The ",
+    prompt: Annotated[str, typer.Option(help="Beginning of the text.")] = "The",
     tokens: Annotated[int, typer.Option(min=1, help="Tokens to add.")] = 120,
     temperature: Annotated[float, typer.Option(min=0, help="0 takes the likeliest token.")] = 0.8,
     top_k: Annotated[int, typer.Option(min=1, help="Sample among so many tokens.")] = 50,
-    seed: Annotated[int, typer.Option(min=0)] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of the sampling.")] = 1,
 ) -> None:
     """Let the model of a folder write."""
     from corpus.report.text import plain
     from corpus.tokenizer.stage import MODEL
     from corpus.training.stage import generate
 
-    if not (folder / "train" / "manifest").is_dir():
+    if not (folder / "train" / MANIFEST).is_dir():
         raise CorpusError(f"{folder}: holds no trained model; run `corpus train {folder}` first")
-    if not prompt:
-        raise CorpusError("generate: the prompt is empty; give at least one character")
+    if not prompt.strip():
+        raise CorpusError("generate: the prompt is empty; give at least one letter")
     model = folder / "tokenizer" / MODEL
     text = generate(folder / "train", model, prompt, tokens, seed=seed, temperature=temperature, top_k=top_k)
     print(plain(text))

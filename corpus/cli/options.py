@@ -46,6 +46,11 @@ def run_until(recipe: Recipe, stage: str, limits: Limits) -> None:
     finish_stage(recipe, output_of(recipe), stage, run_watched(recipe, stage, limits))
 
 
+def stage_overrides(section: str, sets: Sequence[str] | None) -> list[str]:
+    """A stage verb's `--set` as a recipe's: `min_words=80` and `quality.min_words=80` both mean the latter."""
+    return [item if item.startswith(f"{section}.") else f"{section}.{item}" for item in sets or ()]
+
+
 def run_stage(folder: Path, section: str, given: Mapping[str, Any], sets: Sequence[str] | None, limits: Limits) -> None:
     """Add or change one stage's section in a folder's resolved recipe, and run up to that stage.
 
@@ -59,7 +64,7 @@ def run_stage(folder: Path, section: str, given: Mapping[str, Any], sets: Sequen
         for key, value in given.items()
         if value is not None
     ]
-    overrides += [f"{section}.{item}" for item in sets or ()]
+    overrides += stage_overrides(section, sets)
     file = folder / NAME
     if getattr(base, section) is None and not overrides:
         overrides = [f"{section}=true"]

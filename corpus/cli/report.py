@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from corpus.cli.app import app
+from corpus.cli.console import warn
 from corpus.cli.options import Folder
 from corpus.flow import Flow
 from corpus.plan import stale
@@ -17,7 +18,9 @@ def report_verb(folder: Folder) -> None:
     """Make the report of what is committed, if it is not there yet, and print its path. Runs no other stage."""
     recipe = load(folder)
     root = output_of(recipe)
-    Outputs.of(recipe, root)  # says so when there is nothing to report on
+    outputs = Outputs.of(recipe, root)
+    if behind := [step.name for step in outputs.steps if step not in outputs.done]:
+        warn(f"the report leaves out what was not run yet or is out of date: {', '.join(behind)}")
     flow = Flow.of(recipe, root)
     step = next(step for step in flow.steps if step.name == "report")
     with lock(root):

@@ -79,7 +79,7 @@ def _show(outputs: Outputs, found: dict[str, Any], self_check: SelfCheck | None)
         show_self_check(self_check)
     behind = [step.name for step in outputs.steps if step not in outputs.done]
     if behind:
-        print(f"not run yet: {', '.join(behind)}")
+        print(f"not run yet, or out of date: {', '.join(behind)}; `corpus run` does it")
     print("reconciles" if found["reconciles"] else "does not reconcile:")
     for fault in found["faults"]:
         print(f"  {fault}")

@@ -19,4 +19,6 @@ def train_verb(
     sets: StageSet = None,
 ) -> None:
     """Train a model on the shards in a subprocess (`python -m trainer`)."""
-    run_stage(folder, "train", {"budget": budget, "steps": steps}, sets, Limits())
+    # Steps given by hand leave nothing for a budget to decide.
+    given = [*(sets or ()), *(["budget=null"] if steps and not budget else [])]
+    run_stage(folder, "train", {"budget": budget, "steps": steps}, given, Limits())

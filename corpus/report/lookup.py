@@ -16,7 +16,7 @@ from corpus.dataset import View
 from corpus.documents import ID
 from corpus.errors import CorpusError, InputError
 from corpus.report.outputs import BASE, Outputs
-from corpus.store import read_table
+from corpus.store import read_table, table_name
 
 ROWS = 65_536
 _HEX = re.compile(r"[0-9a-fA-F]{8,32}")
@@ -60,7 +60,7 @@ def texts(view: View, partition: str, ids: Iterable[bytes]) -> dict[bytes, str]:
     found = dict(zip(rows.column("id").to_pylist(), rows.column("text").to_pylist(), strict=True))
     for layer in view.layers:
         if layer.edits:
-            for id_, spans in edits(view.root / layer.step / "edits" / f"{partition}.parquet", wanted).items():
+            for id_, spans in edits(view.root / layer.step / table_name(partition, "edits"), wanted).items():
                 found[id_] = spliced(found[id_], spans)
     return found
 

@@ -11,7 +11,7 @@ from corpus.errors import CorpusError
 from corpus.plan import Step
 from corpus.recipe import Recipe, load
 from corpus.stages import STAGES
-from corpus.store import Entry, StepFolder
+from corpus.store import Entry, StepFolder, table_name
 
 BASE = "extract"
 
@@ -21,9 +21,26 @@ def earlier(recipe: Recipe) -> tuple[Step, ...]:
     return tuple(step for stage in STAGES for step in stage.steps(recipe))
 
 
+def _fitting(steps: tuple[Step, ...], entries: dict[str, dict[str, Entry]]) -> dict[str, dict[str, Entry]]:
+    now: dict[str, str] = {}
+    found = {}
+    for step in steps:
+        found[step.name] = {
+            name: entry
+            for name, entry in entries[step.name].items()
+            if step.name == BASE or all(now.get(path) == sha for path, sha in entry.inputs.items())
+        }
+        now |= {f"{step.name}/{f.path}": f.sha256 for entry in found[step.name].values() for f in entry.files}
+    return found
+
+
 @dataclass(frozen=True)
 class Outputs:
-    """An output folder: its steps in order, and each step's committed entries by partition."""
+    """An output folder: its steps in order, and each step's committed entries by partition.
+
+    An entry that was made from files which have been replaced since (a step before it ran again, this one did not)
+    is left out: it says nothing of the documents as they are now.
+    """
 
     root: Path
     recipe: Recipe
@@ -42,7 +59,8 @@ class Outputs:
     def of(cls, recipe: Recipe, root: Path) -> Outputs:
         """Raises CorpusError when nothing at all was extracted there yet."""
         steps = earlier(recipe)
-        found = cls(root, recipe, steps, {step.name: StepFolder(root / step.name).entries() for step in steps})
+        entries = {step.name: StepFolder(root / step.name).entries() for step in steps}
+        found = cls(root, recipe, steps, _fitting(steps, entries))
         if not found.partitions:
             raise CorpusError(f"{root}: nothing was extracted here yet; `corpus run` or `corpus extract` does it")
         return found
@@ -95,7 +113,7 @@ class Outputs:
 
     def table(self, step: str, partition: str, kind: str = "") -> Path:
         """Path of a partition's table (`kind`: "ledger" or "edits")."""
-        return self.root / step / kind / f"{partition}.parquet"
+        return self.root / step / table_name(partition, kind)
 
     def ledgers(self, stage: str | None = None) -> Iterator[tuple[Step, str, Path]]:
         """(step, partition, path) of every committed ledger, of one stage only when given."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -36,12 +36,12 @@ class TrainConfig(Config):
     threads: int = Field(0, ge=0)
     """Threads of the CPU; 0 takes one a core. Another number may change the last bits."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    prompt: str = "The "
+    prompt: str = "The"
     """Beginning of the sample that is generated at the end."""
 
-    @field_validator("budget")
+    @field_validator("budget", mode="before")
     @classmethod
-    def _duration(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"[0-9]+(\.[0-9]+)?[smh]", value):
+    def _duration(cls, value: Any) -> Any:
+        if value is not None and not (isinstance(value, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?[smh]", value)):
             raise ValueError("a duration is a number and s, m or h, for example 90s, 3m or 2h")
         return value

@@ -68,13 +68,18 @@ def generate(
     temperature: float = 0.8,
     top_k: int = 50,
 ) -> str:
-    """The prompt and `tokens` further tokens of the model in `run`, as text. Raises CorpusError."""
+    """The prompt and up to `tokens` further tokens of the model in `run`, as text. Raises CorpusError."""
     import numpy as np
     import pyarrow as pa
 
     from corpus.tokenizer.encode import Encoder
 
     encoder = Encoder(model)
+    trained_with = json.loads((run / "config.json").read_text(encoding="utf-8"))["tokenizer_sha256"]
+    if encoder.sha256 != trained_with:
+        raise CorpusError(f"{run}: the model was trained with another tokenizer than {model}; train it again")
+    # A space belongs to the word after it: alone at the end it is a token that hardly ever comes before a word.
+    prompt = prompt.rstrip(" ")
     ids, _ = encoder.encode(pa.array([prompt], pa.large_string()))
     found = trainer(
         [
@@ -82,7 +87,7 @@ def generate(
             *("--seed", str(seed), "--temperature", str(temperature), "--top-k", str(top_k)),
         ]
     )
-    return encoder.decode(np.array(json.loads(found))).decode("utf-8", "replace")
+    return prompt + encoder.decode(np.array(json.loads(found))).decode("utf-8", "replace")
 
 
 def trainer(arguments: list[str]) -> str:
