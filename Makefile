@@ -31,7 +31,9 @@ bench: $(BENCHES)
 $(BENCHES): bench-%: $(BENCH)/.bench
 	$(BENCH)/bin/python bench/$*.py $(ARGS)
 
+# Writes the reference of recipe keys from the code, then checks every command, link and snippet in the docs.
 docs: $(VENV)/.dev
+	@{ sed '/^## top level/,$$d' docs/recipe.md; $(BIN)/corpus keys; } >docs/recipe.md.new && mv docs/recipe.md.new docs/recipe.md
 	$(BIN)/python -m pytest tests/test_docs.py
 
 # The stamps hold what is installed; a changed pin installs again.

@@ -36,11 +36,16 @@ class Flow:
             view = View(root, layers)
             flow.views[step.name] = view
             lacking = [f"column {name}" for name in step.needs if name not in view.columns]
-            lacking += [f"step {name}" for name in step.uses if name not in [s.name for s in steps[:position]]]
             if lacking:
                 raise RecipeError(
                     f"{step.stage} needs {', '.join(lacking)}, which nothing before it in the recipe gives"
                 )
+            for name in step.uses:
+                if name not in [s.name for s in steps[:position]]:
+                    stage = name.partition("/")[0]
+                    raise RecipeError(
+                        f"{step.stage} needs {stage}: add `{stage}:` to the recipe, or run that stage first"
+                    )
             if position and step.scope == "partition" and (step.adds or step.filters or step.edits):
                 layers = (*layers, Layer(step.name, step.adds, step.filters, step.edits))
         flow.views[""] = View(root, layers)

@@ -73,7 +73,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     except FileNotFoundError:
         if path.is_dir():
             raise RecipeError(f"{path}: holds no {NAME}; give a recipe, or a folder that `corpus` wrote") from None
-        raise RecipeError(f"{path}: no such recipe; `ls pipelines/` shows those that come with the project") from None
+        raise RecipeError(f"{path}: no such recipe or folder; `ls pipelines/` shows recipes to begin with") from None
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: cannot be read as a recipe ({error})") from error
     recipe = parse(text, str(file), overrides)

@@ -128,7 +128,9 @@ def _require(steps: Sequence[Step]) -> None:
 def find(recipe: Recipe) -> list[Piece]:
     """Every partition of the recipe's sources. Raises InputError naming what is not there."""
     if recipe.truth is not None and not recipe.truth.is_file():
-        raise InputError(f"truth: {recipe.truth}: no such file; correct `truth` or leave it out")
+        raise InputError(
+            f"truth: {recipe.truth}: no such file (relative to {Path.cwd()}); correct `truth` or leave it out"
+        )
     return [piece for source in recipe.sources for piece in discover(source)]
 
 

@@ -14,7 +14,7 @@ from corpus.store import Entry, StepFolder
 
 @dataclass(frozen=True)
 class StepStatus:
-    """One line of `corpus status`: `state` is "up to date", "stale" or "waits"."""
+    """One line of `corpus status`: `state` is "up to date", "stale", "to do" (never done) or "waits"."""
 
     step: str
     state: str
@@ -23,19 +23,29 @@ class StepStatus:
     reasons: tuple[str, ...]
 
 
+def _never_done(step: Step, partitions: int) -> StepStatus:
+    return StepStatus(step.name, "to do", partitions if step.scope == "partition" else 1, 0, ())
+
+
 def status(recipe: Recipe) -> list[StepStatus]:
     """What a run would do, and why, without doing it."""
     root = output_of(recipe)
     flow, pieces = Flow.of(recipe, root), find(recipe)
     if not root.is_dir():
-        return [StepStatus(step.name, "stale", 0, 0, ("not done yet",)) for step in flow.steps]
+        return [
+            StepStatus(step.name, "to do", len(pieces) if step.scope == "partition" else 1, 0, ())
+            for step in flow.steps
+        ]
     digests = source_digests(root, pieces)
     found: list[StepStatus] = []
     behind = ""
     for step in flow.steps:
         if behind:
             entries = StepFolder(root / step.name).entries()
-            reasons = [] if entries else ["not done yet"]
+            if not entries:
+                found.append(_never_done(step, len(pieces)))
+                continue
+            reasons: list[str] = []
             for entry in entries.values():
                 reasons += _own_changes(step, entry)
             reasons.append(f"its input may change: {behind} is stale")

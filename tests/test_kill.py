@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -82,7 +83,7 @@ def run_and_kill(path: Path, out: Path, target: str, driver: bool, delay: float)
     hit = False
     below: list[psutil.Process] = []
     for line in process.stderr:
-        if line.startswith(f"{target}: ") and " tasks: " in line:
+        if re.fullmatch(rf"{target}: (\d+ of )?\d+ tasks?(: .*)?\n", line):
             time.sleep(delay)
             below = descendants(process.pid)
             if driver:

@@ -85,13 +85,13 @@ def test_decide_names_every_rule_that_failed():
     rows = [(row["row"], row["rule"], row["threshold"], row["detail"]) for row in table.to_pylist()]
     assert rows == [
         (1, "language_score", 0.65, "en"),
-        (2, "language", None, "fr"),
-        (3, "language", None, "fr"),
+        (2, "language", None, "fr (score 0.9), keep: en, de"),
+        (3, "language", None, "fr (score 0.2), keep: en, de"),
         (3, "language_score", 0.65, "fr"),
-        (4, "language", None, "und"),
+        (4, "language", None, "und (score 0), keep: en, de"),
         (4, "language_score", 0.65, "und"),
     ]
-    assert table["value"].to_pylist() == pytest.approx([0.3, 0.9, 0.2, 0.2, 0, 0])
+    assert table["value"].to_pylist() == [pytest.approx(0.3), None, None, pytest.approx(0.2), None, 0]
     assert len(decide(language, score, LanguageConfig(threshold=0))) == 0
     assert decide(language[:0], score[:0], LanguageConfig()).schema == DECISION
 

@@ -133,7 +133,7 @@ def test_a_recipe_is_frozen() -> None:
 
 
 def test_missing_recipe(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="no such recipe"):
+    with pytest.raises(RecipeError, match="no such recipe or folder"):
         load(tmp_path / "nothing.yaml")
     with pytest.raises(RecipeError, match=r"holds no recipe\.yaml"):
         load(tmp_path)

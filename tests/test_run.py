@@ -179,9 +179,7 @@ def test_subcommands_are_the_same_code_as_the_recipe(
     assert {name for name in different if not name.startswith(("recipe.yaml", "report/"))} == set()
 
 
-def test_extract_does_not_forget_sources_unasked(
-    small_input: Path, corpus_command: Command, tmp_path: Path
-) -> None:
+def test_extract_does_not_forget_sources_unasked(small_input: Path, corpus_command: Command, tmp_path: Path) -> None:
     one, two = (small_input / f"pages-{number}.warc.gz" for number in (0, 1))
     assert corpus_command("extract", one, tmp_path / "d").returncode == 0
     assert "nothing to do" in corpus_command("extract", one, tmp_path / "d").stdout

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
+import typer.core
 
 from corpus import __version__
 
+# In the order in which `corpus --help` lists them. A new verb is a file in this folder and a word here.
+VERBS = (
+    *("run", "check", "status", "verify", "keys"),
+    *("fetch", "extract", "language", "quality", "dedup", "tokenizer", "pack", "train"),
+    *("stats", "sample", "why", "report", "generate", "export"),
+)
+
+
+class _InOrder(typer.core.TyperGroup):
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [verb for verb in VERBS if verb in self.commands]
+
+
 app = typer.Typer(
     name="corpus",
+    cls=_InOrder,
     help="From raw crawl to token shards and a trained model, with a verdict for every document.",
     no_args_is_help=True,
     add_completion=True,

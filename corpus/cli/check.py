@@ -13,7 +13,7 @@ from corpus.run import find, output_of
 
 @app.command("check")
 def check_verb(target: Target, sets: Set = None, json: Json = False) -> None:
-    """Check a recipe: its keys, its paths, and that every stage finds the columns that it needs."""
+    """Prove a recipe before anything is read."""
     recipe = load(target, sets or ())
     flow = Flow.of(recipe, output_of(recipe))
     pieces = find(recipe)

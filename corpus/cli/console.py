@@ -49,8 +49,12 @@ class Watch:
 
     def begin(self, step: Step, tasks: int, stale: Sequence[Stale]) -> None:
         reasons = list(dict.fromkeys(reason for item in stale for reason in item.reasons))
-        more = f" (+{len(reasons) - 3} more)" if len(reasons) > 3 else ""
-        err.print(f"{step.name}: {len(stale)} of {tasks} tasks: {'; '.join(reasons[:3])}{more}", markup=False)
+        if reasons == ["not done yet"] and len(stale) == tasks:
+            what = f"{tasks} {'task' if tasks == 1 else 'tasks'}"
+        else:
+            more = f" (+{len(reasons) - 3} more)" if len(reasons) > 3 else ""
+            what = f"{len(stale)} of {tasks} tasks: {'; '.join(reasons[:3])}{more}"
+        err.print(f"{step.name}: {what}", markup=False)
         self._start = self._said = time.monotonic()
         self._rows = self._done = self._rows_out = 0
         self._tasks = len(stale)

@@ -20,5 +20,5 @@ def dedup_verb(
     memory: Memory = 4096,
     hang: Hang = 600,
 ) -> None:
-    """Remove exact and near-duplicates, and say of each which document it duplicates."""
+    """Remove exact and near-duplicates."""
     run_stage(folder, "dedup", {"threshold": threshold}, sets, Limits(workers, memory, hang))

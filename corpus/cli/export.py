@@ -23,7 +23,10 @@ def export_verb(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace OUT if it is there.")] = False,
 ) -> None:
-    """Write the documents that are alive, with all their columns and with edits applied, into one file."""
+    """Write the surviving documents into one file.
+
+    With all their columns, edits applied.
+    """
     from corpus.report.export import export
 
     chosen = form or out.suffix.removeprefix(".")

@@ -31,13 +31,13 @@ def extract_verb(
     extractor: Annotated[str | None, typer.Option(help="resiliparse or trafilatura.")] = None,
     text_column: Annotated[str | None, typer.Option(help="Column with the text (jsonl, parquet); else `text`.")] = None,
     columns: Annotated[str | None, typer.Option(help="Further columns: url=link,date=when,title=head.")] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Let these be the sources of OUT, instead of those that it has.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Let these replace the sources of OUT.")] = False,
     sets: StageSet = None,
     workers: Workers = 0,
     memory: Memory = 4096,
     hang: Hang = 600,
 ) -> None:
-    """Extract documents from WARC, HTML, text, JSONL or Parquet into a new folder."""
+    """Extract documents of some files into a new folder."""
     source: dict[str, Any] = {"name": name, "kind": kind or kind_of(inputs), "path": inputs}
     if mapping := columns_of(columns, text_column):
         source["columns"] = mapping
@@ -68,14 +68,16 @@ def kind_of(paths: list[str]) -> str:
         places = [Path(place) for place in glob.glob(path)] if glob.has_magic(path) else [Path(path)]  # noqa: PTH207
         files = [file for at in places for file in (at.rglob("*") if at.is_dir() else [at])]
         for file in sorted(files):
-            kind = next((SUFFIXES[s] for s in reversed(file.suffixes) if (s := s.lower()) in SUFFIXES), None)
+            kind = next((SUFFIXES[s.lower()] for s in reversed(file.suffixes) if s.lower() in SUFFIXES), None)
             if kind:
                 found.setdefault(kind, str(file))
     if not found:
-        raise RecipeError(f"{paths[0]}: no file whose name tells its kind; add --kind warc, html, text, jsonl or parquet")
+        raise RecipeError(f"{paths[0]}: no name tells a kind of file; add --kind warc, html, text, jsonl or parquet")
     if len(found) > 1:
         each = ", ".join(f"{file} is {kind}" for kind, file in found.items())
-        raise RecipeError(f"files of several kinds ({each}): say which with --kind, or write a recipe with a source each")
+        raise RecipeError(
+            f"files of several kinds ({each}): say which with --kind, or write a recipe with a source each"
+        )
     return next(iter(found))
 
 

@@ -23,6 +23,6 @@ def language_verb(
     memory: Memory = 4096,
     hang: Hang = 600,
 ) -> None:
-    """Label every document's language and keep those that are asked for."""
+    """Label languages and keep those asked for."""
     given = {"keep": keep.split(",") if keep else None, "threshold": threshold}
     run_stage(folder, "language", given, sets, Limits(workers, memory, hang))

@@ -1,35 +1,17 @@
-"""The command line: a subcommand a stage, and verbs that look at what the stages left.
-
-The verbs, in the order in which `corpus --help` lists them, register on import: a new one is a file and a line here.
-"""
+"""The command line: a subcommand a stage, and verbs that look at what the stages left."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 
-from corpus.cli import (  # noqa: F401
-    check,
-    dedup,
-    export,
-    extract,
-    fetch,
-    generate,
-    language,
-    pack,
-    quality,
-    report,
-    run,
-    sample,
-    stats,
-    status,
-    tokenizer,
-    train,
-    verify,
-    why,
-)  # isort: skip
-from corpus.cli.app import app
+from corpus.cli.app import VERBS, app
 from corpus.errors import CorpusError
+
+# A verb registers on import.
+for _verb in VERBS:
+    importlib.import_module(f"corpus.cli.{_verb}")
 
 
 def main() -> None:

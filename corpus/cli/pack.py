@@ -20,5 +20,5 @@ def pack_verb(
     memory: Memory = 4096,
     hang: Hang = 600,
 ) -> None:
-    """Encode the documents that are alive and pack them, shuffled, into token shards."""
+    """Encode the documents and pack token shards."""
     run_stage(folder, "pack", {"seed": seed}, sets, Limits(workers, memory, hang))

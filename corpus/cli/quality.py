@@ -20,6 +20,6 @@ def quality_verb(
     memory: Memory = 4096,
     hang: Hang = 600,
 ) -> None:
-    """Measure every document's quality signals and drop those that fail a rule."""
+    """Measure quality signals and apply rules to them."""
     given = {"presets": presets.split(",") if presets else None}
     run_stage(folder, "quality", given, sets, Limits(workers, memory, hang))

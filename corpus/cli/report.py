@@ -15,7 +15,10 @@ from corpus.run import execute, lock, output_of
 
 @app.command("report")
 def report_verb(folder: Folder) -> None:
-    """Make the report of what is committed, if it is not there yet, and print its path. Runs no other stage."""
+    """Make the HTML report and print its path.
+
+    Of what is committed: runs no other stage.
+    """
     recipe = load(folder)
     root = output_of(recipe)
     outputs = Outputs.of(recipe, root)

@@ -22,7 +22,7 @@ def run_verb(
     hang: Hang = 600,
     json: Json = False,
 ) -> None:
-    """Run a recipe: every stage of it, and of every stage what is stale."""
+    """Run a recipe, or what is stale of it."""
     from corpus.cli.summary import finish
     from corpus.errors import RecipeError
 

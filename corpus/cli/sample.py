@@ -34,7 +34,10 @@ def sample_verb(
     full: Annotated[bool, typer.Option("--full", help="The whole text, not only its beginning.")] = False,
     json: Json = False,
 ) -> None:
-    """Show random documents that were kept, or dropped and why; the same ones for the same seed."""
+    """Show random documents, kept or dropped.
+
+    The same ones for the same seed.
+    """
     if kept and dropped:
         raise CorpusError("sample: --kept and --dropped exclude each other; give one of them")
     outputs = Outputs.open(folder)

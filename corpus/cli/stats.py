@@ -20,7 +20,10 @@ _LANGUAGES = 15
 
 @app.command("stats")
 def stats_verb(folder: Folder, json: Json = False) -> None:
-    """Show what every stage took, gave and dropped, and whether it adds up. Exit status 1 when it does not."""
+    """Show what each stage took, gave and dropped.
+
+    Exit status 1 when it does not add up.
+    """
     outputs = Outputs.open(folder)
     steps = tables.step_tables(outputs)
     faults = tables.reconcile(outputs)

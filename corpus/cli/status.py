@@ -13,7 +13,7 @@ from corpus.status import status
 
 @app.command("status")
 def status_verb(target: Target, sets: Set = None, json: Json = False) -> None:
-    """Show which steps are stale and why, with the value before and after. Exit status 0 either way."""
+    """Show what would run again, and why."""
     from corpus.cli import console
 
     found = status(load(target, sets or ()))

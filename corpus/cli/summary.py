@@ -32,17 +32,20 @@ def finish(recipe: Recipe, root: Path, summary: Summary, as_json: bool) -> None:
 
 def finish_stage(recipe: Recipe, root: Path, stage: str, summary: Summary) -> None:
     """What a stage's own verb prints on stdout: its account by rule."""
-    from corpus.report import tables
+    from corpus.report import results, tables
     from corpus.report.outputs import Outputs
 
     if not summary.done:
         print(f"nothing to do: {sum(summary.kept.values()):,} tasks are up to date")
     outputs = Outputs.of(recipe, root)
+    if stage == "train" and (training := results.training(outputs)) is not None:
+        _training(training)
+        print(f"\nmodel      {_places(root)['model']}")
+        return
     of_stage = [table for table in tables.step_tables(outputs) if table.step.partition("/")[0] == stage]
     _funnel([row for row in tables.funnel(tables.step_tables(outputs)) if row.stage == stage])
-    for rule, count in sorted(
-        ((r, n) for t in of_stage for r, n in t.dropped.items()), key=lambda item: (-item[1], item[0])
-    ):
+    dropped = [(rule, count) for table in of_stage for rule, count in table.dropped.items()]
+    for rule, count in sorted(dropped, key=lambda item: (-item[1], item[0])):
         print(f"  {rule:<30} {count:>11,}")
 
 

@@ -18,7 +18,7 @@ def train_verb(
     steps: Annotated[int | None, typer.Option(help="Steps, instead of what the budget gives.")] = None,
     sets: StageSet = None,
 ) -> None:
-    """Train a model on the shards in a subprocess (`python -m trainer`)."""
+    """Train a model on the shards."""
     # Steps given by hand leave nothing for a budget to decide.
     given = [*(sets or ()), *(["budget=null"] if steps and not budget else [])]
     run_stage(folder, "train", {"budget": budget, "steps": steps}, given, Limits())

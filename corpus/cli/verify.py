@@ -22,7 +22,7 @@ def verify_verb(
     discard: Annotated[bool, typer.Option("--discard", help="Forget what is damaged; the next run redoes it.")] = False,
     json: Json = False,
 ) -> None:
-    """Compare every committed file with its sha256 (exit status 1 on a fault)."""
+    """Compare every committed file with its sha256."""
     recipe = load(target)
     with lock(output_of(recipe)) if discard else contextlib.nullcontext():
         checked, faults = verify(recipe, discard=discard)
@@ -31,5 +31,9 @@ def verify_verb(
     elif not faults:
         print(f"{checked:,} files, every digest as committed")
     if faults:
-        way = "what is damaged is forgotten: run again" if discard else f"`corpus verify {target} --discard`, then run again"
+        way = (
+            "what is damaged is forgotten: run again"
+            if discard
+            else f"`corpus verify {target} --discard`, then run again"
+        )
         raise CorpusError("\n".join([*faults, f"{len(faults)} faults; {way}"]))

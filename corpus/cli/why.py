@@ -36,7 +36,7 @@ def why_verb(
     text: Annotated[bool, typer.Option("--text", help="The whole text, as extracted.")] = False,
     json: Json = False,
 ) -> None:
-    """Tell where a document came from, what each step found, and why it was kept or dropped."""
+    """Tell a document's way: kept or dropped, and why."""
     if (document is None) == (token is None):
         raise CorpusError("why: give either an id or URL, or --token SHARD:POS")
     outputs = Outputs.open(folder)

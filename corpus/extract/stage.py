@@ -98,4 +98,10 @@ def _warnings(task: Task, out: Writer, skipped: Counter[str]) -> list[str]:
             f"{task.piece.source}: {names}: {damaged} damaged record(s) or range(s) left out; "
             f"`corpus sample {task.root.name} --dropped damaged` shows where"
         )
+    if out.rows_in and out.dropped.get("no_text") == out.rows_in:
+        column = (task.source.columns if task.source else {}).get("text", "text")
+        found.append(
+            f"{task.piece.source}: {names}: no record has text in `{column}`; name the column that has it: "
+            "`columns: {text: NAME}` in the recipe, --text-column NAME on the command line"
+        )
     return found

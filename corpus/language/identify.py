@@ -68,7 +68,7 @@ class Identifier:
 def decide(language: pa.Array, score: pa.Array, config: LanguageConfig) -> pa.Table:
     """One row of `DECISION` for each rule that a document fails, by row and then by rule.
 
-    `language`: not in `keep`; `value` is the score, there is no threshold. `language_score`: below `threshold`.
+    `language`: not in `keep`; `detail` says what it is instead. `language_score`: `value` is below `threshold`;
     `detail` is the language.
     """
     rows = pa.array(range(len(language)), pa.int64())
@@ -76,7 +76,11 @@ def decide(language: pa.Array, score: pa.Array, config: LanguageConfig) -> pa.Ta
     tables = []
     if config.keep:
         wrong = pc.invert(pc.is_in(language, pa.array(config.keep, language.type)))
-        tables.append(_failures(rows, language, value, wrong, "language", None))
+        # Not as `value`: a score of 0.99 does not read as the reason why a document went.
+        shown = pc.round(value, 3).cast(pa.string())
+        keep = f"), keep: {', '.join(config.keep)}"
+        what = pc.binary_join_element_wise(language.cast(pa.string()), " (score ", shown, keep, "")
+        tables.append(_failures(rows, what, pa.nulls(len(language), pa.float64()), wrong, "language", None))
     # The score is a float32: a threshold of 0.65 must not drop a score that prints as 0.65.
     low = pc.less(score, pa.scalar(config.threshold, pa.float32()))
     tables.append(_failures(rows, language, value, low, "language_score", config.threshold))
@@ -84,9 +88,9 @@ def decide(language: pa.Array, score: pa.Array, config: LanguageConfig) -> pa.Ta
 
 
 def _failures(
-    rows: pa.Array, language: pa.Array, value: pa.Array, mask: pa.Array, rule: str, threshold: float | None
+    rows: pa.Array, detail: pa.Array, value: pa.Array, mask: pa.Array, rule: str, threshold: float | None
 ) -> pa.Table:
-    table = pa.table({"row": rows, "value": value, "detail": language.cast(pa.string())}).filter(mask)
+    table = pa.table({"row": rows, "value": value, "detail": detail.cast(pa.string())}).filter(mask)
     size = len(table)
     return pa.table(
         [

@@ -11,6 +11,8 @@ from corpus.recipe import Recipe
 from corpus.store import StepFolder, Writer, fingerprint
 from corpus.tokenizer.stage import MODEL
 
+FEW = 20
+
 
 def steps(recipe: Recipe) -> list[Step]:
     config = recipe.pack
@@ -74,3 +76,8 @@ def shards(task: Task, out: Writer, beat: Callable[[int], None]) -> None:
     documents = sum(entry.rows_out for entry in encoded)
     out.count(documents, sum(split["documents"] for split in facts["splits"].values()))
     out.facts.update(facts)
+    held = facts["splits"].get("validation", {}).get("documents")
+    if held is not None and held < FEW:
+        out.facts["warnings"] = [
+            f"pack: only {held} held-out documents: their loss is a rough figure; raise pack.validation_fraction"
+        ]

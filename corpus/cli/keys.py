@@ -1,0 +1,61 @@
+"""`corpus keys`: every key of a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from corpus.cli.app import app
+from corpus.config import Config
+from corpus.errors import RecipeError
+from corpus.recipe import SECTIONS, Recipe
+from corpus.sources.config import SourceConfig
+
+
+@app.command("keys")
+def keys_verb(
+    section: Annotated[str | None, typer.Argument(help="One section: sources, extract, quality, ...")] = None,
+) -> None:
+    """List every key of a recipe, its default and meaning."""
+    known: dict[str, type[Config]] = {"": Recipe, **models()}
+    if section is not None and section not in known:
+        raise RecipeError(f"{section}: no such section; there are {', '.join(list(known)[1:])}")
+    for name, model in known.items():
+        if section in (None, name):
+            typer.echo("\n".join(lines(name, model)))
+
+
+def models() -> dict[str, type[Config]]:
+    """The sections of a recipe and their models, in the order of the flow."""
+    found: dict[str, type[Config]] = {"sources": SourceConfig}
+    for name in SECTIONS:
+        annotation: Any = Recipe.model_fields[name].annotation
+        types = (annotation, *getattr(annotation, "__args__", ()))
+        found[name] = next(t for t in types if isinstance(t, type) and issubclass(t, Config))
+    return found
+
+
+def lines(name: str, model: type[Config]) -> Iterator[str]:
+    """Markdown: a heading, what the section is, a row a key."""
+    yield f"## {name or 'top level'}\n\n{_text(model.__doc__)}\n\n| key | default | meaning |\n|---|---|---|"
+    for key, field in model.model_fields.items():
+        if name or key not in SECTIONS:
+            default = "required" if field.is_required() else f"`{_value(field.get_default(call_default_factory=True))}`"
+            yield f"| `{key}` | {default} | {_text(field.description)} |"
+    yield ""
+
+
+def _text(text: str | None) -> str:
+    return " ".join((text or "").split()).replace("|", "\\|")
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(str, value))}]"
+    return f"{value:g}" if isinstance(value, float) else str(value)
