@@ -81,7 +81,7 @@ def languages(outputs: Outputs) -> list[dict[str, Any]]:
 
     Empty where the recipe has no language stage, or it has not run.
     """
-    if not outputs.whole("language/scores"):
+    if not outputs.has("language/scores"):
         return []
     before = _by_language(outputs.view("language/scores"))
     after = _by_language(outputs.view())

@@ -41,7 +41,7 @@ def export(
     it is there already and `force` is not given, or when it cannot be written.
     """
     view = outputs.view(outputs.last_of(stage))
-    if stage is not None and not outputs.whole(outputs.last_of(stage) or ""):
+    if stage is not None and not outputs.has(outputs.last_of(stage) or ""):
         raise CorpusError(f"{outputs.root}: stage {stage} has not run yet; `corpus run --until {stage}` runs it")
     if out.is_dir():
         raise CorpusError(f"{out}: is a folder; name a file")

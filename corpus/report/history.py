@@ -156,7 +156,7 @@ def _name_duplicates(outputs: Outputs, failed: dict[bytes, list[dict[str, Any]]]
 
 def _tokens(outputs: Outputs, alive: set[bytes]) -> dict[bytes, tuple[dict[str, Any], ...]]:
     found: dict[bytes, tuple[dict[str, Any], ...]] = {}
-    if alive and outputs.whole("pack/shards"):
+    if alive and outputs.has("pack/shards"):
         for path in sorted((outputs.root / "pack" / "shards").glob("*.docs.parquet")):
             for row in fetch(path, alive, ["first_token", "tokens"]).to_pylist():
                 id_ = row.pop("id")
@@ -167,7 +167,7 @@ def _tokens(outputs: Outputs, alive: set[bytes]) -> dict[bytes, tuple[dict[str, 
 
 def _duplicates(outputs: Outputs, alive: set[bytes]) -> dict[bytes, tuple[dict[str, Any], ...]]:
     found: dict[bytes, list[bytes]] = {}
-    if not alive or not outputs.whole("dedup/clusters"):
+    if not alive or not outputs.has("dedup/clusters"):
         return {}
     for partition in outputs.partitions:
         path = outputs.table("dedup/clusters", partition)

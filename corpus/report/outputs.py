@@ -72,18 +72,18 @@ class Outputs:
     def step(self, name: str) -> Step | None:
         return next((step for step in self.steps if step.name == name), None)
 
-    def whole(self, name: str) -> bool:
-        """Whether the step is part of the recipe and every partition of it is committed."""
-        step = self.step(name)
-        if step is None:
-            return False
+    def has(self, name: str) -> bool:
+        """Whether the step is part of the recipe and done, and every step before it."""
+        return name in [step.name for step in self.done]
+
+    def _whole(self, step: Step) -> bool:
         wanted = set(self.partitions) if step.scope == "partition" else {"all"}
-        return wanted <= self.entries[name].keys()
+        return wanted <= self.entries[step.name].keys()
 
     @property
     def done(self) -> tuple[Step, ...]:
         """The steps up to the first that is not wholly committed."""
-        count = next((i for i, step in enumerate(self.steps) if not self.whole(step.name)), len(self.steps))
+        count = next((i for i, step in enumerate(self.steps) if not self._whole(step)), len(self.steps))
         return self.steps[:count]
 
     def view(self, until: str | None = None, inclusive: bool = True) -> View:

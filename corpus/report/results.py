@@ -58,7 +58,7 @@ class Training:
 
 def facts(outputs: Outputs, step: str) -> dict[str, Any]:
     """Facts of a step over the whole corpus; empty where it has not run."""
-    return outputs.entries[step]["all"].facts if outputs.whole(step) else {}
+    return outputs.entries[step]["all"].facts if outputs.has(step) else {}
 
 
 def shards(outputs: Outputs) -> list[ShardRow]:

@@ -243,7 +243,7 @@ def _fates(outputs: Outputs, urls: Iterable[str]) -> dict[str, _Fate]:
             for row in batch.filter(pc.is_in(batch.column("id"), value_set=ids)).to_pylist():
                 fate = by_id[row["id"]]
                 fate.stage, fate.rules = step.stage, (*fate.rules, row["rule"])
-    if outputs.whole("dedup/clusters"):
+    if outputs.has("dedup/clusters"):
         for partition in outputs.partitions:
             for batch in read_table(outputs.table("dedup/clusters", partition), ["id", "cluster"], ROWS):
                 for row in batch.filter(pc.is_in(batch.column("id"), value_set=ids)).to_pylist():
