@@ -5,13 +5,16 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+ROOT = Path(__file__).parent.parent
 Command = Callable[..., subprocess.CompletedProcess[str]]
 # What a run keeps for itself; everything else is output.
 PRIVATE = {".cache", "run.lock"}
@@ -177,6 +180,19 @@ def test_subcommands_are_the_same_code_as_the_recipe(
         assert done.returncode == 0, done.stderr
     different = {name for name, sha in tree(out).items() if tree(folder).get(name) != sha}
     assert {name for name in different if not name.startswith(("recipe.yaml", "report/"))} == set()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_says_how_to_go_on(recipe: Callable[..., Path], number: int, code: int) -> None:
+    command = [sys.executable, "-m", "corpus", "run", str(recipe())]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("extract: ")
+    process.send_signal(number)
+    _, rest = process.communicate(timeout=20)
+    assert process.returncode == code
+    assert rest.splitlines()[-1] == "corpus: interrupted; what is committed stays, run the same command to go on"
+    assert "Traceback" not in rest
 
 
 def test_extract_does_not_forget_sources_unasked(small_input: Path, corpus_command: Command, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 
 from corpus.cli.app import VERBS, app
@@ -14,17 +15,29 @@ for _verb in VERBS:
     importlib.import_module(f"corpus.cli.{_verb}")
 
 
+class Interrupted(CorpusError):
+    """SIGINT or SIGTERM: the engine ends its workers on the way out."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__("interrupted; what is committed stays, run the same command to go on")
+        self.exit_code = 128 + number
+
+
+def _interrupt(number: int, frame: object) -> None:
+    signal.signal(number, signal.SIG_IGN)  # a second one must not end the clean-up
+    raise Interrupted(number)
+
+
 def main() -> None:
     """Entry point: errors that a user can act on come as one line each on stderr."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         app()
     except CorpusError as error:
         for line in str(error).splitlines():
             print(f"corpus: {line}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("corpus: interrupted; what is committed stays, run the same command to go on", file=sys.stderr)
-        sys.exit(130)
     except BrokenPipeError:
         # The reader of our stdout went away (`corpus sample ... | head`); nothing is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
