@@ -23,7 +23,8 @@ from corpus.flow import Flow
 from corpus.plan import Stale, Step, Task, stale
 from corpus.recipe import NAME, Recipe, dump
 from corpus.sources import Piece, discover
-from corpus.store import TEMPORARY, Entry, StepFolder, Writer, sha256_file, write_atomic
+from corpus.sources.pieces import GROUPED
+from corpus.store import MANIFEST, TEMPORARY, Entry, StepFolder, Writer, sha256_file, write_atomic
 
 
 class Observer(Protocol):
@@ -85,10 +86,16 @@ def run(
     root, watch = output_of(recipe), observer or Silent()
     flow = Flow.of(recipe, root)
     _require(flow.until(until))
-    pieces = find(recipe)
     summary = Summary()
     with contextlib.ExitStack() as stack:
-        stack.enter_context(lock(root))
+        if root.is_dir():
+            # Before the sources are looked through, so that a second driver is turned away at once.
+            stack.enter_context(lock(root))
+            pieces = find(recipe)
+        else:
+            pieces = find(recipe)
+            stack.enter_context(lock(root))
+        _refuse_foreign(flow)
         for path in root.glob(f"{TEMPORARY}*"):
             path.unlink()
         resolved = dump(recipe)
@@ -107,7 +114,11 @@ def run(
             if step.limited not in engines:
                 shared = engine(_limits(limits, step)) if engine else _local(_limits(limits, step))
                 engines[step.limited] = stack.enter_context(shared)
-            _map(engines[step.limited], step, todo, watch)
+            try:
+                _map(engines[step.limited], step, todo, watch)
+            finally:
+                # What killed workers left; the engine has none at work now. Checkpoints stay until their task is done.
+                StepFolder(root / step.name).clean(keep={item.task.work for item in todo})
             watch.end(step)
             summary.done[step.name] = len(todo)
             summary.seconds[step.name] = time.monotonic() - start
@@ -126,12 +137,28 @@ def _require(steps: Sequence[Step]) -> None:
 
 
 def find(recipe: Recipe) -> list[Piece]:
-    """Every partition of the recipe's sources. Raises InputError naming what is not there."""
+    """Every partition of the recipe's sources. Raises InputError naming what is not there, or what cannot be read."""
     if recipe.truth is not None and not recipe.truth.is_file():
         raise InputError(
             f"truth: {recipe.truth}: no such file (relative to {Path.cwd()}); correct `truth` or leave it out"
         )
-    return [piece for source in recipe.sources for piece in discover(source)]
+    pieces = [piece for source in recipe.sources for piece in discover(source)]
+    root = f"{output_of(recipe)}{os.sep}" if recipe.output else None
+    for piece in pieces:
+        for file in piece.files:
+            if root and file.path.startswith(root):
+                raise InputError(f"source {piece.source}: {file.path} lies in the output folder; choose an `output` elsewhere")
+    return pieces
+
+
+def _refuse_foreign(flow: Flow) -> None:
+    """Raise CorpusError for a step's folder with files in it that no run of ours made."""
+    for step in flow.steps:
+        folder = flow.root / step.name
+        if folder.is_dir() and not (folder / MANIFEST).is_dir():
+            strays = StepFolder(folder).strays()
+            if strays:
+                raise CorpusError(f"{strays[0]}: was not written by corpus; move it, or choose another `output`")
 
 
 def _prepare(root: Path, step: Step, tasks: Sequence[Task]) -> list[Stale]:
@@ -140,7 +167,7 @@ def _prepare(root: Path, step: Step, tasks: Sequence[Task]) -> list[Stale]:
     names = {task.partition for task in tasks}
     for name in folder.entries():
         if name not in names:
-            folder.discard(name)
+            folder.remove(name)
     todo = list(stale(tasks))
     folder.clean(keep={item.task.work for item in todo})
     return todo
@@ -189,24 +216,30 @@ def source_digests(root: Path, pieces: Sequence[Piece]) -> dict[str, str]:
     """path -> sha256 of every source file; files of known size and time are not read again."""
     path = root / ".cache" / "digests.json"
     try:
-        cache: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        cache = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         cache = {}
-    fresh: dict[str, Any] = {}
+    fresh: dict[str, list[Any]] = {}
     for piece in pieces:
         for file in piece.files:
-            name, status = file.path, Path(file.path).stat()
-            known = cache.get(name)
-            if known and known[:2] == [status.st_size, status.st_mtime_ns]:
-                fresh[name] = known
-            else:
-                try:
-                    fresh[name] = [status.st_size, status.st_mtime_ns, sha256_file(Path(file.path))]
-                except OSError as error:
-                    raise CorpusError(f"{name}: cannot be read ({error.strerror}); mend it or leave it out") from error
+            try:
+                status = Path(file.path).stat()
+                seen = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+                known = cache.get(file.path) if isinstance(cache, dict) else None
+                if isinstance(known, list) and known[:-1] == seen:
+                    fresh[file.path] = known
+                else:
+                    fresh[file.path] = [*seen, sha256_file(Path(file.path))]
+            except OSError as error:
+                if piece.kind not in GROUPED:
+                    raise InputError(
+                        f"{file.path}: cannot be read ({error.strerror}); mend it or leave it out"
+                    ) from error
+                # One page of many: it becomes an `unreadable` row, and is read again once it can be.
+                fresh[file.path] = [f"unreadable: {error.strerror}"]
     if fresh != cache:
         write_atomic(path, json.dumps(fresh))
-    return {name: known[2] for name, known in fresh.items()}
+    return {name: known[-1] for name, known in fresh.items()}
 
 
 @contextlib.contextmanager

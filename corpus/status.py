@@ -84,5 +84,5 @@ def verify(
             faults += found
             checked += len(entry.files)
             beat(len(entry.files))
-        faults += [f"{path}: no manifest entry names it; the next run removes it" for path in folder.strays()]
+        faults += [f"{path}: no manifest entry names it; remove it if it is yours" for path in folder.strays()]
     return checked, faults

@@ -2,7 +2,8 @@
 
 A step's folder holds, for each partition, its files and `_manifest/<partition>.json`. The entry is the commit point:
 it is removed before a file that it names is replaced, and written after the new files are safe, so what an entry
-names is whole and what no entry names is rubbish.
+names is whole. A journal says which files a commit touches while it does; what a killed one left is removed by it, and
+nothing that we did not write ever is.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from corpus.errors import CorpusError, InputError
 MANIFEST = "_manifest"
 TEMPORARY = ".tmp-"
 WORK = ".work-"  # a folder in which an unfinished task keeps what it can go on from
+JOURNAL = ".commit-"  # the files of a commit while it is being made
+OURS = (TEMPORARY, WORK, JOURNAL)
 # A row group is flushed at either bound, so that memory stays flat and groups stay worth compressing.
 GROUP_ROWS, GROUP_BYTES = 16_384, 32 << 20
 
@@ -69,9 +72,16 @@ class Entry:
 
     @classmethod
     def from_json(cls, text: str) -> Entry:
+        """Raises ValueError, TypeError, KeyError or AttributeError for what `to_json` did not write."""
         raw = json.loads(text)
         raw["files"] = tuple(File(**item) for item in raw["files"])
-        return cls(**raw)
+        entry = cls(**raw)
+        for number in (entry.rows_in, entry.rows_out, *entry.dropped.values(), *entry.failed.values()):
+            if type(number) is not int:
+                raise TypeError(f"{number!r} is no count")
+        for mapping in (entry.config, entry.inputs, entry.facts):
+            mapping.items()
+        return entry
 
 
 def fingerprint(value: Any) -> str:
@@ -124,7 +134,7 @@ class StepFolder:
             return Entry.from_json(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise CorpusError(f"{path}: damaged manifest entry ({error}); remove it and run again") from error
 
     def entries(self) -> dict[str, Entry]:
@@ -133,25 +143,48 @@ class StepFolder:
         return {name: entry for name in names if (entry := self.entry(name)) is not None}
 
     def commit(self, entry: Entry) -> None:
-        """Write the manifest entry; its files must be in place and fsynced.
+        """Write the manifest entry; its files must be in place and fsynced. Raises CorpusError, see `check`."""
+        self.check(entry)
+        write_atomic(self.manifest / f"{entry.partition}.json", entry.to_json())
 
-        Raises CorpusError when the ledger does not reconcile: in = out + dropped by rule.
-        """
+    def check(self, entry: Entry) -> None:
+        """Raises CorpusError when the ledger does not reconcile: in = out + dropped by rule."""
         if entry.rows_in != entry.rows_out + sum(entry.dropped.values()):
             raise CorpusError(
                 f"{self.path.name} {entry.partition}: the ledger does not reconcile: {entry.rows_in} in, "
                 f"{entry.rows_out} out, dropped {entry.dropped}; this is a bug, please report it"
             )
-        write_atomic(self.manifest / f"{entry.partition}.json", entry.to_json())
 
     def discard(self, partition: str) -> None:
-        """Un-commit a partition: from here on its files are rubbish."""
+        """Un-commit a partition; its files stay until they are written again."""
         (self.manifest / f"{partition}.json").unlink(missing_ok=True)
         if self.manifest.is_dir():
             fsync(self.manifest)
 
-    def strays(self, keep: Collection[Path] = ()) -> list[Path]:
-        """Files and temporary folders that no entry names, sorted, without the work folders in `keep`."""
+    def remove(self, partition: str) -> None:
+        """Un-commit a partition and remove its files."""
+        entry = self.entry(partition)
+        if entry is not None:
+            self.begin(partition, [file.path for file in entry.files])
+            self.discard(partition)
+            self.end(partition)
+
+    def begin(self, partition: str, files: Collection[str]) -> None:
+        """Note the files that a commit is about to touch."""
+        write_atomic(self.manifest / f"{JOURNAL}{partition}", json.dumps(sorted(files)))
+
+    def end(self, partition: str) -> None:
+        """Remove those of the noted files that the partition's entry does not name, then the note."""
+        journal = self.manifest / f"{JOURNAL}{partition}"
+        entry = self.entry(partition)
+        named = {file.path for file in entry.files} if entry else set()
+        for path in json.loads(journal.read_text(encoding="utf-8")):
+            if path not in named:
+                (self.path / path).unlink(missing_ok=True)
+        journal.unlink()
+
+    def strays(self) -> list[Path]:
+        """Files that neither an entry names nor a running task made, sorted."""
         if not self.path.is_dir():
             return []
         named = {self.path / file.path for entry in self.entries().values() for file in entry.files}
@@ -160,20 +193,18 @@ class StepFolder:
         for folder, folders, files in os.walk(self.path):
             here = Path(folder)
             # A nested step (`quality/signals` under `quality`) looks after its own files.
-            folders[:] = sorted(f for f in folders if not (here / f / MANIFEST).is_dir())
-            for name in [f for f in folders if f.startswith((TEMPORARY, WORK))]:
-                folders.remove(name)
-                if here / name not in keep:
-                    found.append(here / name)
-            found += [here / name for name in sorted(files) if here / name not in named]
+            folders[:] = sorted(f for f in folders if not (here / f / MANIFEST).is_dir() and not f.startswith(OURS))
+            found += [here / name for name in sorted(files) if here / name not in named and not name.startswith(OURS)]
         return found
 
-    def clean(self, keep: Collection[Path] = ()) -> int:
-        """Remove the strays; returns how many there were."""
-        strays = self.strays(keep)
-        for path in strays:
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
-        return len(strays)
+    def clean(self, keep: Collection[Path] = ()) -> None:
+        """Remove what killed tasks left: temporary folders, work folders but those in `keep`, half-done commits."""
+        for journal in sorted(self.manifest.glob(f"{JOURNAL}*")):
+            self.end(journal.name.removeprefix(JOURNAL))
+        for pattern in (f"{TEMPORARY}*", f"{WORK}*"):
+            for path in [*self.path.glob(pattern), *self.manifest.glob(pattern)]:
+                if path not in keep:
+                    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
     def missing(self, entry: Entry) -> list[str]:
         """One line for each file of the entry that is gone or of another size; reads no file."""
@@ -191,13 +222,17 @@ class StepFolder:
         entry = self.entry(partition)
         if entry is None:
             return []
-        gone = self.missing(entry)
-        named = " ".join(gone)
-        return gone + [
-            f"{self.path / file.path}: sha256 differs from the manifest"
-            for file in entry.files
-            if str(self.path / file.path) not in named and sha256_file(self.path / file.path) != file.sha256
-        ]
+        faults = self.missing(entry)
+        if faults:
+            return faults
+        for file in entry.files:
+            path = self.path / file.path
+            try:
+                if sha256_file(path) != file.sha256:
+                    faults.append(f"{path}: sha256 differs from the manifest")
+            except OSError as error:
+                faults.append(f"{path}: cannot be read ({error.strerror})")
+        return faults
 
 
 def table_name(partition: str, kind: str = "") -> str:
@@ -314,15 +349,6 @@ class Writer:
             relative = str(path.relative_to(self.directory))
             fsync(path)
             files.append(File(relative, path.stat().st_size, sha256_file(path), rows.get(relative)))
-        self.folder.discard(self.partition)
-        touched = set()
-        for file in files:
-            target = self.folder.path / file.path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            (self.directory / file.path).replace(target)
-            touched.add(target.parent)
-        for parent in sorted(touched):
-            fsync(parent)
         entry = Entry(
             self.partition,
             key,
@@ -336,7 +362,20 @@ class Writer:
             tuple(files),
             self.facts,
         )
+        self.folder.check(entry)
+        old = self.folder.entry(self.partition)
+        self.folder.begin(self.partition, {file.path for file in (*files, *(old.files if old else ()))})
+        self.folder.discard(self.partition)
+        touched = set()
+        for file in files:
+            target = self.folder.path / file.path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (self.directory / file.path).replace(target)
+            touched.add(target.parent)
+        for parent in sorted(touched):
+            fsync(parent)
         self.folder.commit(entry)
+        self.folder.end(self.partition)
         return entry
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import pickle
 from collections import Counter
 from pathlib import Path
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from corpus.documents import RAW
 from corpus.errors import InputError
-from corpus.sources import SourceConfig, discover, read
+from corpus.sources import InputFile, SourceConfig, discover, read
 
 
 def rows(path, kind, **options):
@@ -41,6 +42,9 @@ def test_config_refuses_what_is_wrong():
         SourceConfig(name="s", kind="html", path="")
     with pytest.raises(ValueError, match="columns"):
         SourceConfig(name="s", kind="jsonl", path="x", columns={"txt": "body"})
+    for path in ("caf\udce9.txt", ("notes", "caf\udce9.txt")):
+        with pytest.raises(ValueError, match="is not valid UTF-8: rename the file"):
+            SourceConfig(name="s", kind="text", path=path)
     assert SourceConfig(name="s", kind="jsonl", path="x", columns={"url": "u"}).columns == {"text": "text", "url": "u"}
 
 
@@ -108,6 +112,81 @@ def test_names_that_are_not_utf8(tmp_path):
     (Path(str(tmp_path)) / b"caf\xe9.txt".decode("utf-8", "surrogateescape")).write_text("text")
     found, _ = rows(tmp_path, "text")
     assert found[0]["locator"] == "caf\\xe9.txt"
+
+
+def test_two_names_never_give_one_locator(tmp_path):
+    names = [b"bad\xff.txt", rb"bad\xff.txt", rb"bad\\xff.txt", b"bad\\\xff.txt", "bad\xff.txt".encode()]
+    for name in names:
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(name)
+    found, _ = rows(tmp_path, "text")
+    locators = {row["locator"] for row in found}
+    assert len(locators) == len(names)
+    assert {r"bad\xff.txt", r"bad\\xff.txt", "bad\xff.txt"} < locators
+
+
+CONTENT = {"html": "<p>x", "text": "x", "jsonl": '{"text": "x"}\n'}
+
+
+@pytest.mark.parametrize("kind", ["html", "text", "jsonl", "parquet", "warc"])
+@pytest.mark.parametrize("change", ["longer", "later", "gone", "put back"])
+def test_a_file_that_changes_before_it_is_read_stops_the_task(tmp_path, kind, change):
+    suffix = {"text": "txt"}.get(kind, kind)
+    path, source = tmp_path / f"a.{suffix}", SourceConfig(name="s", kind=kind, path=str(tmp_path))
+    (tmp_path / f"b.{suffix}").write_text("b")
+    if change == "put back":
+        path.symlink_to(tmp_path / "missing")
+    else:
+        path.write_text("a")
+    (piece, *_) = discover(source)
+    if change == "longer":
+        path.write_text("aa")
+    elif change == "later":
+        os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
+    elif change == "gone":
+        path.unlink()
+    else:
+        (tmp_path / "missing").write_text("a")
+    with pytest.raises(InputError) as caught:
+        list(read(piece, source, Counter()))
+    assert str(caught.value) == f"{path}: changed while the run was going; run again"
+
+
+@pytest.mark.parametrize("kind", ["html", "text", "jsonl"])
+def test_a_file_that_changes_while_it_is_read_stops_the_task(tmp_path, kind):
+    path, source = tmp_path / f"a.{kind}", SourceConfig(name="s", kind=kind, path=str(tmp_path / f"a.{kind}"))
+    path.write_text(CONTENT[kind])
+    (piece,) = discover(source)
+    batches = read(piece, source, Counter())
+    assert next(batches).num_rows == 1
+    path.write_text(CONTENT[kind] * 2)
+    with pytest.raises(InputError, match=r"changed while the run was going; run again$"):
+        next(batches)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet", "warc"])
+def test_a_link_that_leads_nowhere_stops_other_kinds(tmp_path, kind):
+    (tmp_path / f"a.{kind}").symlink_to(tmp_path / "missing")
+    source = SourceConfig(name="s", kind=kind, path=str(tmp_path))
+    assert discover(source)[0].files == (InputFile(str(tmp_path / f"a.{kind}"), f"a.{kind}", 0, -1),)
+    with pytest.raises(InputError, match=rf"^source s: .*a\.{kind}: (cannot be|not) read"):
+        rows(tmp_path, kind)
+
+
+def test_a_file_that_may_not_be_opened_is_a_row_and_a_failing_disk_is_not(tmp_path, monkeypatch):
+    (tmp_path / "a.txt").write_text("x")
+
+    def fail(error):
+        def opened(*args, **options):
+            raise error
+
+        monkeypatch.setattr(Path, "open", opened)
+
+    fail(PermissionError(13, "Permission denied"))
+    ((row,), _) = rows(tmp_path, "text")
+    assert (row["problem"], row["detail"]) == ("unreadable", "Permission denied")
+    fail(OSError(5, "Input/output error"))
+    with pytest.raises(InputError, match=r"a\.txt: cannot be read \(Input/output error\)"):
+        rows(tmp_path, "text")
 
 
 def test_html_is_passed_as_bytes(tmp_path):
@@ -197,6 +276,20 @@ def test_jsonl_lines_that_are_no_document(tmp_path):
     assert all(row["detail"] for row in found if row["problem"])
 
 
+def test_jsonl_says_what_is_there_in_the_words_of_json(tmp_path):
+    values = ["null", "7", "1.5", "true", "[1]", "{}"]
+    lines = [f'{{"text": {value}}}' for value in values] + ["[1, 2]", "null", '"x"']
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    found, _ = rows(tmp_path / "a.jsonl", "jsonl")
+    kinds = ["null", "a number", "a number", "a boolean", "a list", "an object"]
+    assert [row["detail"] for row in found] == [
+        *(f"`text` is {kind}, not a string" for kind in kinds),
+        "a list, not an object",
+        "null, not an object",
+        "a string, not an object",
+    ]
+
+
 @pytest.mark.parametrize("suffix", [".gz", ".zst"])
 @pytest.mark.parametrize("hurt", ["cut", "flipped"])
 def test_compressed_jsonl_that_is_damaged(tmp_path, suffix, hurt):
@@ -280,3 +373,15 @@ def test_parquet_without_the_column_names_those_there(tmp_path):
         rows(path, "parquet")
     with pytest.raises(InputError, match="`count` is int64, not text"):
         rows(path, "parquet", columns={"text": "count"})
+
+
+def test_parquet_with_a_column_twice(tmp_path):
+    path = tmp_path / "a.parquet"
+    table = pa.table([pa.array(["x"]), pa.array(["y"]), pa.array([1])], names=["text", "text", "n"])
+    pq.write_table(table, path)
+    with pytest.raises(InputError, match=r"^source s: .*a\.parquet: more than one column `text`; rename") as caught:
+        rows(path, "parquet")
+    assert "\n" not in str(caught.value)
+    # Two that are not mapped are not looked at.
+    pq.write_table(table.rename_columns(["n", "n", "text"]).set_column(2, "text", pa.array(["x"])), path)
+    assert [row["content"] for row in rows(path, "parquet")[0]] == [b"x"]

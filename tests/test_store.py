@@ -74,7 +74,9 @@ def test_a_ledger_that_does_not_reconcile_is_not_committed(tmp_path: Path) -> No
         with pytest.raises(CorpusError, match="does not reconcile: 10 in, 5 out"):
             out.commit("k", "1", {}, {})
     assert folder.entry("p") is None
-    assert folder.clean() == 1
+    folder.clean()
+    assert folder.strays() == []
+    assert list((tmp_path / "step").rglob("*.parquet")) == []
 
 
 def test_verify_and_strays(tmp_path: Path) -> None:
@@ -92,15 +94,28 @@ def test_verify_and_strays(tmp_path: Path) -> None:
     (tmp_path / "step" / "stray.txt").write_text("x")
     (tmp_path / "step" / ".tmp-1").mkdir()
     (tmp_path / "step" / ".work-2").mkdir()
-    assert [p.name for p in folder.strays(keep={tmp_path / "step" / ".work-2"})] == [".tmp-1", "stray.txt"]
-    assert folder.clean() == 3
-    assert folder.strays() == []
+    assert [p.name for p in folder.strays()] == ["stray.txt"]
+    folder.clean(keep={tmp_path / "step" / ".work-2"})
+    # What is not ours stays.
+    assert sorted(p.name for p in (tmp_path / "step").iterdir() if p.name != "extra") == [".work-2", "_manifest", "stray.txt"]
+
+
+def test_files_that_a_new_commit_lacks_are_removed(tmp_path: Path) -> None:
+    folder = StepFolder(tmp_path / "step")
+    commit(folder)
+    with Writer(folder, "p") as out:
+        out.path("other.txt").write_text("x")
+        out.commit("k2", "1", {}, {})
+    assert {path.name for path in (tmp_path / "step").rglob("*") if path.is_file()} == {"p.json", "other.txt"}
+    folder.remove("p")
+    assert [path for path in (tmp_path / "step").rglob("*") if path.is_file()] == []
 
 
 def test_a_nested_step_is_no_stray(tmp_path: Path) -> None:
     commit(StepFolder(tmp_path / "outer"))
     commit(StepFolder(tmp_path / "outer" / "inner"))
-    assert StepFolder(tmp_path / "outer").clean() == 0
+    StepFolder(tmp_path / "outer").clean()
+    assert StepFolder(tmp_path / "outer").strays() == []
     assert StepFolder(tmp_path / "outer" / "inner").verify("p") == []
 
 
@@ -139,7 +154,7 @@ def test_killed_while_replacing_files_the_old_entry_does_not_stand(tmp_path: Pat
         folder = store.StepFolder(pathlib.Path({str(tmp_path / "step")!r}))
         real, renamed = pathlib.Path.replace, []
         def replace(self, target):
-            if renamed:
+            if len(renamed) == 2:  # the journal and the first file
                 os.kill(os.getpid(), 9)
             renamed.append(target)
             return real(self, target)

@@ -206,8 +206,8 @@ def flip(path: Path) -> None:
 
 
 def test_damage_and_other_settings_are_refused_in_one_line(shards: Path, finished: Path, tmp_path: Path) -> None:
-    def refused(said: str, *arguments: str | Path) -> None:
-        err = trainer(*arguments, "--quiet", status=1)
+    def refused(said: str, *arguments: str | Path, status: int = 1) -> None:
+        err = trainer(*arguments, "--quiet", status=status)
         assert err.startswith("trainer: ")
         assert err.count("\n") == 1
         assert said in err
@@ -221,18 +221,18 @@ def test_damage_and_other_settings_are_refused_in_one_line(shards: Path, finishe
     process.communicate()
     refused("steps 60 -> 61", "train", "--shards", shards, "--out", out, *RUN, "--steps", "61")
     flip(next(out.glob("checkpoint-*.pt")))
-    refused("damaged", *command)
+    refused("damaged", *command, status=3)
     trainer(*command, "--fresh")
     assert sums(out) == sums(finished)
 
     shutil.copytree(finished, other)
     flip(other / "model.pt")
-    refused("model.pt: damaged", "generate", other, "--prompt-ids", "[1]")
+    refused("model.pt: damaged", "generate", other, "--prompt-ids", "[1]", status=3)
     refused("no config.json", "generate", tmp_path, "--prompt-ids", "[1]")
     refused("not a JSON list", "generate", finished, "--prompt-ids", "hello")
     refused("ids outside 0 to 49", "generate", finished, "--prompt-ids", "[50]")
     refused("no shards.json", "train", "--shards", tmp_path, "--out", other, *RUN)
-    refused("training diverged", "train", "--shards", shards, "--out", tmp_path / "nan", *RUN, "--lr", "1e30")
+    refused("training diverged", "train", "--shards", shards, "--out", tmp_path / "nan", *RUN, "--weight-decay", "1e30")
     shutil.copytree(shards, tmp_path / "foreign")
     card = tmp_path / "foreign" / "shards.json"
     card.write_text(card.read_text().replace("a" * 64, "c" * 64))

@@ -282,6 +282,50 @@ def test_a_wrong_content_length_loses_one_record(tmp_path, lie, packed):
     assert [row["url"] for row in found if row["problem"]] == ["http://x/7"]
 
 
+@pytest.mark.parametrize("lie", [1500, 5000, 70_000, 2_000_000, 10**12])
+@pytest.mark.parametrize("layout", ["plain", "one member", "cut into members"])
+def test_lying_lengths_inside_one_stream_lose_only_their_records(tmp_path, lie, layout):
+    parts = [record(http(page(i)), f"http://x/{i}", digest=False) for i in range(500)]
+    for i in (50, 51, 300):
+        parts[i] = record(http(page(i)), f"http://x/{i}", length=lie, digest=False)
+    data, name = b"".join(parts), "a.warc" if layout == "plain" else "a.warc.gz"
+    if layout == "one member":
+        data = gzip.compress(data)
+    elif layout == "cut into members":
+        # A member boundary in the middle of record 50's header.
+        cut = sum(map(len, parts[:50])) + 20
+        data = gzip.compress(data[:cut]) + gzip.compress(data[cut:])
+    found, _ = loaded(tmp_path, data, name, max_record_mb=1)
+    assert whole(found) == [i for i in range(500) if i not in (50, 51, 300)]
+    assert [row["url"] for row in found if row["problem"]] == [f"http://x/{i}" for i in (50, 51, 300)]
+
+
+def test_a_stream_of_lying_lengths_takes_bounded_memory_and_one_look_at_its_end(tmp_path):
+    from corpus.sources.members import GzipMember
+
+    given = 0
+    inflate = GzipMember.read
+
+    def read_counted(self, size):
+        nonlocal given
+        data = inflate(self, size)
+        given += len(data)
+        return data
+
+    body = os.urandom(64 << 10).hex().encode()
+    parts = [record(http(body), f"http://x/{i}", length=10**9, digest=False) for i in range(200)]
+    (tmp_path / "a.warc.gz").write_bytes(gzip.compress(b"".join(parts), 1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(GzipMember, "read", read_counted)
+        tracemalloc.start()
+        found, _ = load(tmp_path / "a.warc.gz", max_record_mb=1)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert [row["problem"] for row in found] == ["damaged"] * 200
+    assert given < 4 * sum(map(len, parts))
+    assert peak < 8 << 20
+
+
 def test_what_lies_between_gzip_members(tmp_path):
     first, second, third = (gzip.compress(part) for part in twenty()[:3])
     empty = gzip.compress(b"")

@@ -16,6 +16,8 @@ _BEGAN = time.monotonic()
 # OpenMP's threads spin while they wait for each other. When another process wants a core, whole time slices go by
 # in that; sleeping instead, steps on a busy machine of 2 cores were at least 5 times as fast.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Least and most of options that torch would refuse with a traceback, or take and compute rubbish with.
+_LIMITS = {"seed": (0, 2**63 - 1), "threads": (0, 4096), "lr": (0, 1), "temperature": (0, 100)}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -69,6 +71,16 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
+def check(args: argparse.Namespace) -> None:
+    """Raises TrainerError for a number out of bounds, or none (nan)."""
+    from trainer.errors import TrainerError
+
+    for name, (least, most) in _LIMITS.items():
+        value = getattr(args, name, None)
+        if value is not None and not least <= value <= most:
+            raise TrainerError(f"--{name} {value}: out of bounds; give {least} to {most}")
+
+
 def run_train(args: argparse.Namespace) -> dict[str, Any]:
     from trainer import system
     from trainer.plan import Request, seconds
@@ -120,10 +132,10 @@ def run_generate(args: argparse.Namespace) -> list[int]:
     from trainer.errors import TrainerError
     from trainer.generate import generate
 
-    text = sys.stdin.read() if args.prompt_ids is None else args.prompt_ids
     try:
+        text = sys.stdin.read() if args.prompt_ids is None else args.prompt_ids
         prompt = json.loads(text or "[]")
-    except ValueError:
+    except (ValueError, RecursionError):
         prompt = None
     if not isinstance(prompt, list) or not all(type(token) is int for token in prompt):
         raise TrainerError("the prompt is not a JSON list of whole numbers; give for example --prompt-ids '[17, 4]'")
@@ -166,13 +178,14 @@ def main(argv: list[str] | None = None) -> int:
         "generate": run_generate,
     }
     try:
+        check(args)
         system.prepare(args.threads)
         print_result(commands[args.command](args), args.json)
         sys.stdout.flush()
         return 0
     except TrainerError as error:
         print(f"trainer: {error}", file=sys.stderr)
-        return 1
+        return error.exit_code
     except Interrupted as stop:
         print(f"trainer: {stop}", file=sys.stderr)
         return stop.exit_code

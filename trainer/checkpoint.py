@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from trainer import files
-from trainer.errors import TrainerError
+from trainer.errors import DamagedError, TrainerError
 from trainer.model import Model, ModelConfig
 
 CHECKPOINT, MODEL = "checkpoint.json", "config.json"
@@ -41,25 +41,34 @@ def save(folder: Path, card: str, data_file: str, state: dict[str, Any], facts: 
 
 
 def load(folder: Path, card: str, way_out: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The state and the facts of `save`. Raises TrainerError when either is missing or damaged."""
+    """The state and the facts of `save`.
+
+    Raises TrainerError when there is none or it cannot be read, DamagedError when it is damaged.
+    """
     facts = _read_card(folder, card, way_out)
     path = folder / str(facts.get("file"))
     try:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
             if found != facts.get("sha256"):
-                raise TrainerError(f"{path}: damaged: its sha256 is not the one in {card}; {way_out}")
+                raise DamagedError(f"{path}: damaged: its sha256 is not the one in {card}; {way_out}")
             file.seek(0)
             return torch.load(file, map_location="cpu", weights_only=True), facts
     except OSError as error:
-        raise TrainerError(f"{path}: {error.strerror}; {way_out}") from None
+        kind = DamagedError if error.errno in (errno.ENOENT, errno.EIO) else TrainerError
+        raise kind(f"{path}: {error.strerror}; {way_out}") from None
 
 
 def load_model(folder: Path) -> tuple[Model, dict[str, Any]]:
-    """A finished model and its config.json. Raises TrainerError when there is none or it is damaged."""
+    """A finished model and its config.json. Raises as `load` does."""
     state, facts = load(folder, MODEL, "train it again, or give the folder of a finished run")
-    model = Model(ModelConfig(**facts["model"]))
-    model.load_state_dict(state)
+    try:
+        model = Model(ModelConfig(**facts["model"]))
+        model.load_state_dict(state)
+    except (KeyError, TypeError, ValueError, RuntimeError):
+        raise DamagedError(
+            f"{folder / MODEL}: damaged: it does not describe {facts['file']}; train it again"
+        ) from None
     return model.eval(), facts
 
 
@@ -85,10 +94,13 @@ def _read_card(folder: Path, card: str, way_out: str = "give --fresh to start an
         facts = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise TrainerError(f"{folder}: no {card} in it; {way_out}") from None
-    except (OSError, ValueError) as error:
-        raise TrainerError(f"{path}: damaged: {error}; {way_out}") from None
+    except OSError as error:
+        kind = DamagedError if error.errno == errno.EIO else TrainerError
+        raise kind(f"{path}: {error.strerror}; {way_out}") from None
+    except ValueError as error:
+        raise DamagedError(f"{path}: damaged: {error}; {way_out}") from None
     if not isinstance(facts, dict):
-        raise TrainerError(f"{path}: damaged: not a JSON object; {way_out}")
+        raise DamagedError(f"{path}: damaged: not a JSON object; {way_out}")
     return facts
 
 

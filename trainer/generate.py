@@ -7,6 +7,9 @@ import torch
 from trainer.errors import TrainerError
 from trainer.model import Model
 
+# Below this the likeliest token is as good as certain, and dividing by it would overflow.
+_COLDEST = 1e-6
+
 
 @torch.inference_mode()
 def generate(
@@ -36,7 +39,7 @@ def generate(
     while len(ids) < start + tokens:
         context = torch.tensor([ids[-model.config.seq_len :]], device=device)
         logits = model.head(model.hidden(context)[0, -1]).float().cpu()
-        if temperature > 0:
+        if temperature > _COLDEST:
             if 0 < top_k < vocab_size:
                 logits[logits < logits.topk(top_k).values[-1]] = -torch.inf
             chosen = int(torch.multinomial((logits / temperature).softmax(dim=-1), 1, generator=generator))

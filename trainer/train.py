@@ -22,7 +22,7 @@ import torch
 
 from trainer import checkpoint, files
 from trainer.data import Shards, Stream, TrainLoader, unigram_nats
-from trainer.errors import TrainerError
+from trainer.errors import DamagedError, TrainerError
 from trainer.evaluate import evaluate
 from trainer.model import Model
 from trainer.optim import adamw, set_lr, wsd
@@ -199,13 +199,18 @@ def _resume(run: Trainer, plan: Plan, out: Path) -> int:
     if not (out / checkpoint.CHECKPOINT).exists():
         return 0
     state, facts = checkpoint.load(out, checkpoint.CHECKPOINT, "give --fresh to start anew")
+    missing = [name for name in ("identity", "step", "metrics_bytes") if name not in facts]
+    if missing:
+        raise DamagedError(
+            f"{out / checkpoint.CHECKPOINT}: damaged: no {', '.join(missing)}; give --fresh to start anew"
+        )
     if facts["identity"] != plan.identity:
-        raise TrainerError(
+        raise DamagedError(
             f"{out}: the checkpoint is of another run than plan.json; give --fresh to start anew or another --out"
         )
     metrics = out / "metrics.jsonl"
     if not metrics.exists() or metrics.stat().st_size < facts["metrics_bytes"]:
-        raise TrainerError(f"{metrics}: is shorter than when the checkpoint was written; give --fresh to start anew")
+        raise DamagedError(f"{metrics}: is shorter than when the checkpoint was written; give --fresh to start anew")
     run.restore(state, facts["step"])
     return int(facts["metrics_bytes"])
 
@@ -223,9 +228,12 @@ def _plan(
     path = out / "plan.json"
     if path.exists():
         try:
-            plan = Plan.from_json(json.loads(path.read_text(encoding="utf-8")))
+            facts = json.loads(path.read_text(encoding="utf-8"))
+            plan = Plan.from_json(facts)
+            if facts["identity"] != plan.identity:
+                raise ValueError("its identity is not that of its settings")
         except (ValueError, KeyError, TypeError) as error:
-            raise TrainerError(f"{path}: damaged: {error}; give --fresh to start anew") from None
+            raise DamagedError(f"{path}: damaged: {error}; give --fresh to start anew") from None
         old, new = {**asdict(plan.request), "shards": plan.shards}, {**asdict(request), "shards": digest}
         changed = [f"{key} {old[key]} -> {new[key]}" for key in new if old[key] != new[key]]
         if changed:
@@ -285,11 +293,14 @@ def _finished(out: Path, plan: Plan) -> dict[str, Any] | None:
     path = out / "result.json"
     if not path.exists():
         return None
-    result = json.loads(path.read_text(encoding="utf-8"))
-    if result["identity"] != plan.identity:
-        raise TrainerError(f"{path}: is of another run than plan.json; give --fresh to start anew or another --out")
+    try:
+        result = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise DamagedError(f"{path}: damaged: {error}; give --fresh to start anew") from None
+    if result.get("identity") != plan.identity:
+        raise DamagedError(f"{path}: is of another run than plan.json; give --fresh to start anew or another --out")
     _drop_checkpoint(out)
-    return dict(result)
+    return result
 
 
 def _drop_checkpoint(out: Path) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from corpus.sources.config import SourceConfig
-from corpus.sources.pieces import InputFile, Piece, discover
+from corpus.sources.pieces import InputFile, Piece, discover, require_unchanged
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,6 +25,9 @@ def read(piece: Piece, config: SourceConfig, skipped: Counter[str]) -> Iterator[
 
     A batch has at most 256 rows and, unless one record alone is larger, 16 MB of content. What is no document and
     no lost document either (WARC request and metadata records, blank lines, empty files) is counted in `skipped`,
-    by kind. Raises InputError for a file that cannot be read at all.
+    by kind. Raises InputError for a file that cannot be read at all, and for one that is not as `discover` found it,
+    before the first batch or behind the last: what was read is then not what was hashed.
     """
-    return importlib.import_module(f"corpus.sources.{piece.kind}").read(piece.files, config, skipped)
+    require_unchanged(piece)
+    yield from importlib.import_module(f"corpus.sources.{piece.kind}").read(piece.files, config, skipped)
+    require_unchanged(piece)

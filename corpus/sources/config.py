@@ -29,8 +29,12 @@ class SourceConfig(Config):
     @field_validator("path")
     @classmethod
     def _some_path(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
-        if not value or "" in (value if isinstance(value, tuple) else (value,)):
+        paths = value if isinstance(value, tuple) else (value,)
+        if not paths or "" in paths:
             raise ValueError("is empty: name a file, a folder or a glob")
+        # The recipe is written out, in UTF-8; a folder or a glob reaches files of any name.
+        if any("\ud800" <= letter <= "\udfff" for path in paths for letter in path):
+            raise ValueError("is not valid UTF-8: rename the file, or name its folder")
         return value
 
     @field_validator("columns")

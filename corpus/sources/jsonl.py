@@ -111,7 +111,7 @@ def _row(locator: str, line: bytes, config: SourceConfig) -> Row:
     except (ValueError, RecursionError) as error:
         return Row(locator, problem="bad_json", detail=valid(str(error))[:200])
     if not isinstance(record, dict):
-        return Row(locator, problem="bad_json", detail=f"not an object: {type(record).__name__}")
+        return Row(locator, problem="bad_json", detail=f"{_name(record)}, not an object")
     found: dict[str, str | None] = {ours: _string(record.get(theirs)) for ours, theirs in config.columns.items()}
     if found.get("id") is not None:
         locator = f"{locator}:{found['id']}"
@@ -120,9 +120,15 @@ def _row(locator: str, line: bytes, config: SourceConfig) -> Row:
     column = config.columns["text"]
     text = record.get(column)
     if not isinstance(text, str):
-        what = f"is {type(text).__name__}, not a string" if column in record else "is missing"
+        what = f"is {_name(text)}, not a string" if column in record else "is missing"
         return base._replace(problem="no_text", detail=valid(f"`{column}` {what}"))
     return base._replace(content=valid(text).encode(), media_type="text/plain", charset="utf-8")
+
+
+def _name(value: object) -> str:
+    """What JSON calls it."""
+    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")
 
 
 def _string(value: object) -> str | None:

@@ -23,7 +23,8 @@ def read(files: tuple[InputFile, ...], config: SourceConfig, skipped: Counter[st
     """The rows of each file; the locator is `file#row`, 0-based (`file#row:id` where `id` is mapped).
 
     Page checksums are verified where the file has them. A null text is a `no_text` row, one over the limit is
-    `too_large`. Raises InputError for a file that is no Parquet file, is damaged, or lacks a mapped column.
+    `too_large`. Raises InputError for a file that is no Parquet file, is damaged, or lacks a mapped column or
+    has it twice.
     """
     for file in files:
         yield from _read(file, config, skipped)
@@ -52,6 +53,8 @@ def _check_columns(schema: pa.Schema, config: SourceConfig, where: str) -> None:
         if theirs not in schema.names:
             there = ", ".join(schema.names)
             raise InputError(f"{where}: no column `{theirs}`; set `columns: {{{ours}: ...}}` to one of: {there}")
+        if schema.names.count(theirs) > 1:
+            raise InputError(f"{where}: more than one column `{theirs}`; rename all but one, or map another")
     kind = schema.field(config.columns["text"]).type
     if not _is_bytes(kind.value_type if pa.types.is_dictionary(kind) else kind):
         raise InputError(f"{where}: column `{config.columns['text']}` is {kind}, not text; correct `columns`")

@@ -27,11 +27,16 @@ _CUT = 512
 
 @dataclass(frozen=True)
 class InputFile:
-    """One file: where it is, its path below the root of the source (`/` separated), and its size in bytes."""
+    """One file: where it is, its path below the root of the source (`/` separated), its size and time.
+
+    In `relative` backslashes are doubled and a byte that is not UTF-8 is `\\xNN`, so two names never give one. `size` is
+    in bytes; `mtime_ns` is -1 where the file cannot be looked at (a link that leads nowhere).
+    """
 
     path: str
     relative: str
     size: int
+    mtime_ns: int
 
 
 @dataclass(frozen=True)
@@ -123,12 +128,24 @@ def _is_file(path: str) -> bool:
 
 
 def _input_file(path: str, top: str) -> InputFile:
+    name = os.path.relpath(path, top).replace("\\", "\\\\")
+    relative = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return InputFile(path, relative, *_size_and_time(path))
+
+
+def _size_and_time(path: str) -> tuple[int, int]:
     try:
-        size = Path(path).stat().st_size
+        status = Path(path).stat()
     except OSError:
-        size = 0
-    relative = os.path.relpath(path, top).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return InputFile(path, relative, size)
+        return 0, -1
+    return status.st_size, status.st_mtime_ns
+
+
+def require_unchanged(piece: Piece) -> None:
+    """Raise InputError when a file of the piece is no longer what `discover` found."""
+    for file in piece.files:
+        if _size_and_time(file.path) != (file.size, file.mtime_ns):
+            raise InputError(f"{file.path}: changed while the run was going; run again")
 
 
 def _group(files: list[InputFile]) -> list[tuple[InputFile, ...]]:

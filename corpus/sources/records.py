@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from corpus.sources.members import GzipMember, PlainFile
@@ -44,12 +44,15 @@ class Window:
         self.stream = stream
         self.data = bytearray()
         self.position = 0
+        # The stream ends there or before, once that was seen: a length that leads beyond is known to lie.
+        self.end: int | None = None
 
     def fill(self, size: int) -> bool:
         """Whether `size` bytes are held now; False at the end of the stream."""
         while len(self.data) < size:
             more = self.stream.read(max(_STEP, size - len(self.data)))
             if not more:
+                self.end = self.position + len(self.data)
                 return False
             self.data += more
         return True
@@ -57,9 +60,16 @@ class Window:
     def need(self, size: int) -> bool:
         """`fill`, going on into the next gzip member where a record does."""
         while not self.fill(size):
-            if not self.stream.join():
+            if not self.join():
                 return False
         return True
+
+    def join(self) -> bool:
+        """Whether the stream goes on in the next gzip member."""
+        joined = self.stream.join()
+        if joined:
+            self.end = None
+        return joined
 
     def drop(self, size: int) -> None:
         del self.data[:size]
@@ -85,6 +95,8 @@ class Window:
     def skip(self, size: int) -> bool:
         """Drop `size` bytes without holding them; False when the stream ends before."""
         end = self.position + size
+        if self.end is not None and end > self.end:
+            return False
         if isinstance(self.stream, PlainFile) and size > len(self.data):
             self.seek(end - 1)
             size = 1
@@ -102,6 +114,17 @@ class Window:
         self.stream.seek(position)
         self.data.clear()
         self.position = position
+
+    def mark(self) -> Callable[[], None]:
+        """What, when called, brings the window back to where it is now."""
+        rewind, data, position = self.stream.mark(), bytes(self.data), self.position
+
+        def back() -> None:
+            rewind()
+            self.data[:] = data
+            self.position = position
+
+        return back
 
     def at_boundary(self, offset: int) -> bool:
         """Whether a record ends at `data[offset]`: newlines, then a header or the end of the stream."""
@@ -158,13 +181,13 @@ def _next(window: Window, limit: int, index: int) -> Record:
         record.fail("damaged", f"Content-Length {declared[:40]!r} is no number")
         window.to_next()
         return record
-    length, begin = int(declared), window.position
+    length = int(declared)
     if length > limit:
         record.fail("too_large", f"{length} bytes")
+        back = window.mark()
         if not (window.skip(length) and window.at_boundary(0)):
             record.fail("damaged", f"Content-Length {length} does not lead to the end of the record")
-            if isinstance(window.stream, PlainFile):
-                window.seek(begin)
+            back()
             window.to_next()
     elif window.need(length) and window.at_boundary(length):
         record.block = bytes(memoryview(window.data)[:length])
@@ -183,7 +206,7 @@ def _header_end(window: Window) -> re.Match[bytes] | None:
         blank = _BLANK.search(window.data, 0, MAX_HEADER)
         if blank or len(window.data) >= MAX_HEADER:
             return blank
-        if not whole and not window.stream.join():
+        if not whole and not window.join():
             return None
         size *= 2
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any, Literal
 
@@ -29,11 +30,11 @@ class TrainConfig(Config):
     """Tokens a window."""
     batch_tokens: int | None = Field(None, ge=8)
     """Tokens a step."""
-    lr: float | None = Field(None, gt=0)
+    lr: float | None = Field(None, gt=0, le=1, allow_inf_nan=False)
     """Peak learning rate."""
-    seed: int = Field(1, ge=0)
+    seed: int = Field(1, ge=0, le=2**63 - 1)
     """Of weights and order."""
-    threads: int = Field(0, ge=0)
+    threads: int = Field(0, ge=0, le=4096)
     """Threads of the CPU; 0 takes one a core. Another number may change the last bits."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     prompt: str = "The"
@@ -42,6 +43,9 @@ class TrainConfig(Config):
     @field_validator("budget", mode="before")
     @classmethod
     def _duration(cls, value: Any) -> Any:
-        if value is not None and not (isinstance(value, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?[smh]", value)):
-            raise ValueError("a duration is a number and s, m or h, for example 90s, 3m or 2h")
+        if value is not None:
+            if not (isinstance(value, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?[smh]", value)):
+                raise ValueError("a duration is a number and s, m or h, for example 90s, 3m or 2h")
+            if not 0 < float(value[:-1]) < math.inf:
+                raise ValueError("there is no time to train in; give for example 90s, 3m or 2h")
         return value
