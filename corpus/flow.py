@@ -52,10 +52,13 @@ class Flow:
         return flow
 
     def until(self, stage: str | None) -> list[Step]:
-        """The steps up to and including `stage` (all when None)."""
+        """The steps up to and including `stage` (all when None). Raises RecipeError for a stage that is left out."""
         if stage is None:
             return self.steps
         last = max((i for i, step in enumerate(self.steps) if step.stage == stage), default=-1)
+        if last < 0:
+            there = ", ".join(dict.fromkeys(step.stage for step in self.steps))
+            raise RecipeError(f"the recipe has no stage {stage}; it has {there}")
         return self.steps[: last + 1]
 
     def tasks(self, step: Step, pieces: Sequence[Piece], digests: dict[str, str]) -> list[Task]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from corpus.config import Config
 from corpus.dedup.config import DedupConfig
@@ -27,6 +27,7 @@ from corpus.sources.config import SourceConfig
 from corpus.tokenizer.config import TokenizerConfig
 from corpus.training.config import TrainConfig
 
+LIMIT = 1 << 20  # bytes of a recipe, and values that it may expand to
 NAME = "recipe.yaml"  # the resolved recipe's name beside the outputs
 SECTIONS = ("extract", "language", "quality", "dedup", "tokenizer", "pack", "train")
 
@@ -49,6 +50,12 @@ class Recipe(Config):
     truth: Path | None = None
     """JSONL of planted pages and what should become of them: the run ends with a self-check against it."""
 
+    @model_validator(mode="after")
+    def _held_out(self) -> Recipe:
+        if self.train is not None and self.pack is not None and self.pack.validation_fraction == 0:
+            raise ValueError("`train` measures on held-out documents: set pack.validation_fraction above 0")
+        return self
+
     @field_validator("sources")
     @classmethod
     def _some_and_unique(cls, sources: tuple[SourceConfig, ...]) -> tuple[SourceConfig, ...]:
@@ -69,6 +76,10 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """
     file = path / NAME if path.is_dir() else path
     try:
+        if file.exists() and not file.is_file():
+            raise RecipeError(f"{file}: is no regular file; give a recipe, or a folder that `corpus` wrote")
+        if file.stat().st_size > LIMIT:
+            raise RecipeError(f"{file}: is over {LIMIT:,} bytes, which no recipe is")
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         if path.is_dir():
@@ -84,11 +95,16 @@ def parse(text: str, name: str, overrides: Sequence[str] = ()) -> Recipe:
     """The recipe in `text`; `name` stands before the line number in errors. Raises RecipeError."""
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
+        _weigh(node, {})
         raw = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{name}:{mark.line + 1}" if mark else name
-        raise RecipeError(f"{where}: not YAML: {getattr(error, 'problem', None) or error}") from error
+        raise RecipeError(f"{where}: not YAML: {getattr(error, 'problem', None) or _one_line(error)}") from error
+    except RecursionError as error:
+        raise RecipeError(f"{name}: is nested too deeply for a recipe") from error
+    except (ValueError, KeyError, OverflowError) as error:
+        raise RecipeError(f"{name}: holds a value that cannot be read: {_one_line(error)}") from error
     if not isinstance(raw, dict):
         raise RecipeError(f"{name}: a recipe is a mapping with at least `name` and `sources`")
     faults = [f"{name}:{line}: {key}: given twice" for key, line in _duplicates(node)]
@@ -103,7 +119,7 @@ def parse(text: str, name: str, overrides: Sequence[str] = ()) -> Recipe:
             _assign(raw, keys, yaml.safe_load(value) if value else None, "=" in override)
             given[keys] = override
         except (ValueError, yaml.YAMLError) as error:
-            faults.append(f"--set {override}: {error}")
+            faults.append(f"--set {override}: {_one_line(error)}")
     for section in SECTIONS:
         if section in raw and (raw[section] is None or raw[section] is True):
             raw[section] = {}
@@ -146,16 +162,48 @@ def _assign(raw: dict[str, Any], keys: tuple[str, ...], value: Any, has_value: b
             if not key.isdigit() or int(key) >= len(at):
                 raise ValueError(f"{key} is not a position in a list of {len(at)}")
             at = at[int(key)]
-        else:
+        elif isinstance(at, dict):
             if not isinstance(at.get(key), dict | list):
                 at[key] = {}
             at = at[key]
+        else:
+            raise ValueError(f"{key} is a key of what is no section")
     if isinstance(at, list):
         if not keys[-1].isdigit() or int(keys[-1]) >= len(at):
             raise ValueError(f"{keys[-1]} is not a position in a list of {len(at)}")
         at[int(keys[-1])] = value
-    else:
+    elif isinstance(at, dict):
         at[keys[-1]] = value
+    else:
+        raise ValueError(f"{keys[-1]} is a key of what is no section")
+
+
+def _weigh(node: yaml.Node | None, known: dict[int, int]) -> int:
+    """How many values a node expands to. Raises ValueError past LIMIT (a few aliases can mean billions)."""
+    if node is None or isinstance(node, yaml.ScalarNode):
+        return 1
+    if id(node) in known:
+        if not known[id(node)]:
+            raise ValueError("an alias inside what it stands for")
+        return known[id(node)]
+    known[id(node)] = 0
+    parts = [part for item in node.value for part in (item if isinstance(item, tuple) else (item,))]
+    total = 1 + sum(_weigh(part, known) for part in parts)
+    if total > LIMIT:
+        raise ValueError(f"aliases that expand to over {LIMIT:,} values")
+    known[id(node)] = total
+    return total
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def _small(value: Any) -> bool:
+    """Short enough to be shown in a message."""
+    if isinstance(value, list):
+        return len(value) <= 8 and all(isinstance(part, str | int | float | bool) for part in value)
+    return isinstance(value, str | int | float | bool)
 
 
 def _duplicates(node: yaml.Node | None, prefix: str = "") -> list[tuple[str, int]]:
@@ -201,10 +249,10 @@ def _message(item: Any, keys: tuple[str, ...]) -> str:
     if item["type"] == "missing":
         return f"{path}: is required"
     message = re.sub(r"^Value error, ", "", item["msg"])
-    shown = json.dumps(item.get("input"), ensure_ascii=False, default=str)
-    return f"{path}: {message}" + (
-        f" (got {shown})" if len(shown) <= 80 and isinstance(item.get("input"), str | int | float | bool | list) else ""
-    )
+    given = item.get("input")
+    shown = json.dumps(given, ensure_ascii=False, default=str) if _small(given) else ""
+    where = f"{path}: " if path else ""
+    return f"{where}{message}" + (f" (got {shown})" if 0 < len(shown) <= 80 else "")
 
 
 def _known(keys: tuple[str, ...]) -> list[str]:

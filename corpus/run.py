@@ -147,7 +147,9 @@ def find(recipe: Recipe) -> list[Piece]:
     for piece in pieces:
         for file in piece.files:
             if root and file.path.startswith(root):
-                raise InputError(f"source {piece.source}: {file.path} lies in the output folder; choose an `output` elsewhere")
+                raise InputError(
+                    f"source {piece.source}: {file.path} lies in the output folder; choose an `output` elsewhere"
+                )
     return pieces
 
 

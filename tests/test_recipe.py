@@ -65,6 +65,19 @@ def test_a_key_given_twice_is_an_error() -> None:
         ("name: x", "sources: is required"),
         ("name: x\nsources: []\n", "sources"),
         (GOOD.replace("name: test", "name: ../up"), r"r\.yaml:1: name"),
+        ("a: &a [*a]", "an alias inside what it stands for"),
+        (
+            "a: &a [x, x]\n"
+            + "".join(f"{n}: &{n} [{', '.join([f'*{p}'] * 9)}]\n" for p, n in zip("abcdefgh", "bcdefghi", strict=True)),
+            "aliases that expand",
+        ),
+        ("[" * 3000, "not YAML|nested too deeply"),
+        ("name: !!int 'abc'", "a value that cannot be read"),
+        ("name: 2001-99-99", "a value that cannot be read"),
+        (
+            GOOD + "tokenizer:\npack: {validation_fraction: 0}\ntrain: {steps: 1}\n",
+            "set pack.validation_fraction above 0",
+        ),
     ],
 )
 def test_what_is_no_recipe(text: str, message: str) -> None:
@@ -89,8 +102,12 @@ def test_overrides_and_their_errors() -> None:
     assert recipe.dedup.threshold == 0.7
     assert recipe.pack is not None
     with pytest.raises(RecipeError) as caught:
-        parse(GOOD, "r.yaml", ["quality.min_words=many", "quality.nonsense=1", "sources.7.path=x", "novalue"])
-    assert len(str(caught.value).splitlines()) == 4
+        parse(
+            GOOD,
+            "r.yaml",
+            ["quality.min_words=many", "quality.nonsense=1", "sources.7.path=x", "quality.presets.0.x=1", "novalue"],
+        )
+    assert len(str(caught.value).splitlines()) == 5
     assert all(line.startswith("--set ") for line in str(caught.value).splitlines())
 
 

@@ -97,7 +97,11 @@ def test_verify_and_strays(tmp_path: Path) -> None:
     assert [p.name for p in folder.strays()] == ["stray.txt"]
     folder.clean(keep={tmp_path / "step" / ".work-2"})
     # What is not ours stays.
-    assert sorted(p.name for p in (tmp_path / "step").iterdir() if p.name != "extra") == [".work-2", "_manifest", "stray.txt"]
+    assert sorted(p.name for p in (tmp_path / "step").iterdir() if p.name != "extra") == [
+        ".work-2",
+        "_manifest",
+        "stray.txt",
+    ]
 
 
 def test_files_that_a_new_commit_lacks_are_removed(tmp_path: Path) -> None:

@@ -66,9 +66,7 @@ def load_model(folder: Path) -> tuple[Model, dict[str, Any]]:
         model = Model(ModelConfig(**facts["model"]))
         model.load_state_dict(state)
     except (KeyError, TypeError, ValueError, RuntimeError):
-        raise DamagedError(
-            f"{folder / MODEL}: damaged: it does not describe {facts['file']}; train it again"
-        ) from None
+        raise DamagedError(f"{folder / MODEL}: damaged: it does not describe {facts['file']}; train it again") from None
     return model.eval(), facts
 
 

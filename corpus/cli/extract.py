@@ -46,10 +46,11 @@ def extract_verb(
     if extractor:
         overrides.append(f"extract.extractor={extractor}")
     if (folder / NAME).is_file():
+        before = load(folder)
         earlier = yaml.safe_load((folder / NAME).read_text(encoding="utf-8"))
         fresh = parse(yaml.safe_dump(raw), "command line", overrides)
         # The folder's recipe has absolute paths; so has a dumped one.
-        if not replace and load(folder).sources != parse(dump(fresh), "command line").sources:
+        if not replace and before.sources != parse(dump(fresh), "command line").sources:
             raise RecipeError(f"{folder}: already holds other sources; choose another folder, or add --replace")
         raw = earlier | {"sources": raw["sources"]}
     recipe = parse(yaml.safe_dump(raw), "command line", overrides)

@@ -6,6 +6,7 @@ import importlib
 import os
 import signal
 import sys
+from typing import NoReturn
 
 from corpus.cli.app import VERBS, app
 from corpus.errors import CorpusError
@@ -38,7 +39,15 @@ def main() -> None:
         for line in str(error).splitlines():
             print(f"corpus: {line}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader of our stdout went away (`corpus sample ... | head`); nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            _end_of_pipe()
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"corpus: {where}{error.strerror or error}; mend it and run the same command again", file=sys.stderr)
+        sys.exit(1)
+
+
+def _end_of_pipe() -> NoReturn:
+    """The reader of our stdout went away (`corpus sample ... | head`); nothing is wrong."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(0)

@@ -32,6 +32,10 @@ from corpus.engines import Job
 from corpus.engines.worker import HEADER, describe
 from corpus.errors import CorpusError, TaskError
 
+WAYS_OUT = {
+    "passed its memory limit": " (raise it with --memory)",
+    "no sign of life": " (raise --hang if it is merely slow)",
+}
 TICK_SECONDS = 0.2
 MEMORY_TICK_SECONDS = 0.4
 CLOSE_SECONDS = 2.0
@@ -382,7 +386,8 @@ def raise_failures(failed: list[Task]) -> None:
     named = []
     for task in failed:
         tries = f"{task.tries} {'try' if task.tries == 1 else 'tries'}"
-        named.append(f"{task.job.name}: {task.error or task.reason}, {tries}")
+        hint = next((way for sign, way in WAYS_OUT.items() if sign in task.reason), "")
+        named.append(f"{task.job.name}: {task.error or task.reason}, {tries}{hint}")
     failure = TaskError("; ".join(named))
     for task in failed:
         if task.traceback:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 
+from corpus.errors import InputError
 from corpus.plan import Step, Task
 from corpus.recipe import Recipe
-from corpus.store import StepFolder, Writer, fingerprint
+from corpus.store import StepFolder, Writer, fingerprint, sha256_file
 from corpus.tokenizer.stage import MODEL
 
 FEW = 20
@@ -50,7 +51,7 @@ def tokens(task: Task, out: Writer, beat: Callable[[int], None]) -> None:
             yield batch
             beat(len(batch))
 
-    encoder = Encoder(task.folder("tokenizer") / MODEL)
+    encoder = Encoder(task.folder("tokenizer") / MODEL, task.inputs[f"tokenizer/{MODEL}"])
     write_tokens(batches(), encoder, out.path(f"{task.partition}.bin"), out.path(f"{task.partition}.parquet"))
 
 
@@ -61,7 +62,13 @@ def shards(task: Task, out: Writer, beat: Callable[[int], None]) -> None:
 
     folder = StepFolder(task.folder("pack/tokens"))
     pairs = [(folder.path / f"{name}.bin", folder.path / f"{name}.parquet") for name in task.partitions]
-    encoder = Encoder(task.folder("tokenizer") / MODEL)
+    for name in task.partitions:
+        # Parquet has checksums of its own; a flipped bit in plain tokens would be packed under a fresh digest.
+        if sha256_file(folder.path / f"{name}.bin") != task.inputs[f"pack/tokens/{name}.bin"]:
+            raise InputError(
+                f"{folder.path / name}.bin: is damaged; `corpus verify {task.root} --discard` and run again"
+            )
+    encoder = Encoder(task.folder("tokenizer") / MODEL, task.inputs[f"tokenizer/{MODEL}"])
     encoded = [entry for entry in folder.entries().values() if entry.partition in task.partitions]
     facts = write_shards(
         pairs,

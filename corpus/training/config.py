@@ -49,3 +49,12 @@ class TrainConfig(Config):
             if not 0 < float(value[:-1]) < math.inf:
                 raise ValueError("there is no time to train in; give for example 90s, 3m or 2h")
         return value
+
+    @field_validator("prompt")
+    @classmethod
+    def _utf8(cls, value: str) -> str:
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError("holds half of a surrogate pair, which no text has; write the character itself") from None
+        return value
