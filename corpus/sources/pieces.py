@@ -29,7 +29,7 @@ _CUT = 512
 class InputFile:
     """One file: where it is, its path below the root of the source (`/` separated), its size and time.
 
-    In `relative` backslashes are doubled and a byte that is not UTF-8 is `\\xNN`, so two names never give one. `size` is
+    In `relative` backslashes are doubled and a byte that is not UTF-8 is `\\xNN`: two names never give one. `size` is
     in bytes; `mtime_ns` is -1 where the file cannot be looked at (a link that leads nowhere).
     """
 
