@@ -259,17 +259,23 @@ def make_plan(
     model, text = choose_shape(request, data, flops, USABLE * request.budget - spent())
     note(*text)
     expected = flops * (USABLE * request.budget - spent()) / model.flops_a_token()
-    batch_tokens = request.batch_tokens or batch_tokens_for(min(expected, EPOCHS * data.train_tokens))
-    speed = measure(model, batch_tokens)
-    note(f"measured: {model.layers} x {model.width} trains {speed:,.0f} tokens/s in steps of {batch_tokens:,}")
-    left = USABLE * request.budget - spent()
-    final = data.validation_tokens / 3 / speed
-    tokens = max(0.0, left - final) * speed / (1 + EVALUATION_SHARE)
+    cap = float(EPOCHS * data.train_tokens)
+    batch_tokens = request.batch_tokens or batch_tokens_for(min(expected, cap))
+    while True:
+        speed = measure(model, batch_tokens)
+        note(f"measured: {model.layers} x {model.width} trains {speed:,.0f} tokens/s in steps of {batch_tokens:,}")
+        left = USABLE * request.budget - spent()
+        final = data.validation_tokens / 3 / speed
+        tokens = max(0.0, left - final) * speed / (1 + EVALUATION_SHARE)
+        # Small steps are slower a token: what is planned must be what was measured.
+        wanted = request.batch_tokens or batch_tokens_for(min(tokens, cap))
+        if wanted >= batch_tokens:
+            break
+        batch_tokens = wanted
     note(f"time: {left:.0f} s left, {final:.0f} s of it for the last evaluation: {tokens / 1e6:.2f} M tokens")
-    cap = EPOCHS * data.train_tokens
     if tokens > cap:
         note(f"data: {EPOCHS} passes at most, {cap / 1e6:.2f} M tokens, so the budget is not used up")
-    train, text = schedule(request, model, data, min(tokens, cap), precision)
+    train, text = schedule(replace(request, batch_tokens=batch_tokens), model, data, min(tokens, cap), precision)
     note(*text)
     return Plan(request, shards, model, train, lines)
 
