@@ -6,7 +6,6 @@ import json
 import random
 import re
 import shutil
-from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from typer.testing import CliRunner
 import corpus.cli.main  # noqa: F401 - registers the verbs
 from corpus.cli.app import app
 from corpus.cli.summary import finish
+from corpus.engines.inline import InlineEngine
 from corpus.flow import Flow
 from corpus.recipe import load
 from corpus.report import charts, columns, tables
@@ -29,7 +29,7 @@ from corpus.report.outputs import Outputs
 from corpus.report.page import gather, percent, render
 from corpus.report.stage import PAGE
 from corpus.report.stage import steps as report_steps
-from corpus.run import Limits, Summary, run
+from corpus.run import Summary, run
 from corpus.store import StepFolder, Writer
 
 HOSTILE = "<script>alert(1)</script></title><img src=x onerror=alert(2)> \x1b[31m \u202e {{ 7*7 }} </pre>"
@@ -48,25 +48,6 @@ RESULT = {
 def prose(seed: int) -> str:
     rng = random.Random(seed)
     return "\n".join("The " + " ".join(rng.choices(["of", "and", *WORDS], k=12)) + "." for _ in range(8))
-
-
-class Inline:
-    """An engine that runs every job where it is."""
-
-    def __init__(self, limits: Limits) -> None: ...
-
-    def __enter__(self) -> Inline:
-        return self
-
-    def __exit__(self, *error: object) -> None: ...
-
-    def close(self) -> None: ...
-
-    def map(self, jobs: Any, on_done: Callable[..., None], on_progress: Callable[..., None]) -> None:
-        from corpus.run import execute
-
-        for job in jobs:
-            on_done(job, execute(job.argument, lambda rows, job=job: on_progress(job, rows)))
 
 
 class Labels:
@@ -104,7 +85,7 @@ def build(folder: Path, rows: list[dict[str, Any]], **sections: Any) -> Path:
         patch.setattr("corpus.language.identify.Identifier", Labels)
         patch.setattr("corpus.language.model.locate", lambda config: Path("unused"))
         recipe = load(folder / "recipe.yaml")
-        run(recipe, until="pack" if recipe.train else None, engine=Inline)
+        run(recipe, until="pack" if recipe.train else None, engine=lambda limits: InlineEngine())
     if recipe.train:
         with Writer(StepFolder(folder / "out" / "train"), "all") as out:
             lines = [{"step": n, "loss": 7 - n / 20} for n in range(1, 41)]

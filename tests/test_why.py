@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from typer.testing import CliRunner
 
 import corpus.cli.main  # noqa: F401 - registers the verbs
 from corpus.cli.app import app
+from corpus.engines.inline import InlineEngine
 from corpus.errors import CorpusError, InputError
 from corpus.recipe import load
 from corpus.report import samples
@@ -22,7 +22,7 @@ from corpus.report.history import histories
 from corpus.report.lookup import find, spliced, urls
 from corpus.report.outputs import Outputs
 from corpus.report.text import excerpt, line, plain, size
-from corpus.run import Limits, run
+from corpus.run import run
 
 HOSTILE = "\x1b[31mred\x1b[0m \x9b2J \u202edorw\u202c <script>alert('x')</script>"
 WORDS = ["river", "bridge", "winter", "garden", "music", "window", "letter", "paper", "voice", "station", "island"]
@@ -34,25 +34,6 @@ def prose(seed: int, sentences: int = 8) -> str:
     for _ in range(sentences):
         lines.append("The " + " ".join(rng.choices(["of", "and", "the", *WORDS], k=12)) + ".")
     return "\n".join(lines)
-
-
-class Inline:
-    """An engine that runs every job where it is."""
-
-    def __init__(self, limits: Limits) -> None: ...
-
-    def __enter__(self) -> Inline:
-        return self
-
-    def __exit__(self, *error: object) -> None: ...
-
-    def close(self) -> None: ...
-
-    def map(self, jobs: Any, on_done: Callable[..., None], on_progress: Callable[..., None]) -> None:
-        from corpus.run import execute
-
-        for job in jobs:
-            on_done(job, execute(job.argument, lambda rows, job=job: on_progress(job, rows)))
 
 
 ROWS: list[dict[str, Any]] = [
@@ -85,7 +66,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "pack": {"validation_fraction": 0.2},
     }
     (folder / "recipe.yaml").write_text(yaml.safe_dump(raw))
-    run(load(folder / "recipe.yaml"), engine=Inline)
+    run(load(folder / "recipe.yaml"), engine=lambda limits: InlineEngine())
     return folder / "out"
 
 
@@ -250,7 +231,7 @@ def test_a_sample_after_a_stage_has_what_it_left(outputs: Outputs) -> None:
 
 def test_steps_that_have_not_run_are_said(root: Path, tmp_path: Path) -> None:
     recipe = load(root.parent / "recipe.yaml", [f"output={tmp_path / 'out'}"])
-    run(recipe, until="quality", engine=Inline)
+    run(recipe, until="quality", engine=lambda limits: InlineEngine())
     outputs = Outputs.open(tmp_path / "out")
     found = only(outputs, "http://a.example/5")
     assert found.verdict == "kept so far; not run yet: dedup/signatures, dedup/decision"
@@ -258,7 +239,11 @@ def test_steps_that_have_not_run_are_said(root: Path, tmp_path: Path) -> None:
 
 
 def test_a_damaged_table_is_named(root: Path, tmp_path: Path) -> None:
-    run(load(root.parent / "recipe.yaml", [f"output={tmp_path / 'out'}"]), until="extract", engine=Inline)
+    run(
+        load(root.parent / "recipe.yaml", [f"output={tmp_path / 'out'}"]),
+        until="extract",
+        engine=lambda limits: InlineEngine(),
+    )
     outputs = Outputs.open(tmp_path / "out")
     path = outputs.table("extract", outputs.partitions[0])
     path.write_bytes(path.read_bytes()[:-9])

@@ -69,9 +69,6 @@ class Outputs:
     def partitions(self) -> list[str]:
         return list(self.entries[BASE])
 
-    def step(self, name: str) -> Step | None:
-        return next((step for step in self.steps if step.name == name), None)
-
     def has(self, name: str) -> bool:
         """Whether the step is part of the recipe and done, and every step before it."""
         return name in [step.name for step in self.done]
