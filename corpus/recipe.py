@@ -20,6 +20,7 @@ from corpus.config import Config
 from corpus.dedup.config import DedupConfig
 from corpus.errors import RecipeError
 from corpus.extract.config import ExtractConfig
+from corpus.fetch.config import FetchConfig
 from corpus.language.config import LanguageConfig
 from corpus.pack.config import PackConfig
 from corpus.quality.config import QualityConfig
@@ -39,6 +40,8 @@ class Recipe(Config):
     """Names the shards."""
     output: Path | None = None
     """Folder of everything that the recipe writes; relative to the working folder."""
+    fetch: FetchConfig | None = None
+    """What `corpus fetch commoncrawl --recipe` downloads; `sources` names it. A run does not fetch."""
     sources: tuple[SourceConfig, ...]
     extract: ExtractConfig = ExtractConfig()
     language: LanguageConfig | None = None
@@ -139,13 +142,13 @@ def parse(text: str, name: str, overrides: Sequence[str] = ()) -> Recipe:
 
 
 def dump(recipe: Recipe) -> str:
-    """The resolved recipe as YAML: every default written out, source paths absolute, `output` left out."""
+    """The resolved recipe as YAML: every default written out, local source paths absolute, `output` left out."""
     raw = json.loads(recipe.model_dump_json(exclude={"output"}))
-    for source in raw["sources"]:
-        paths = source["path"] if isinstance(source["path"], list) else [source["path"]]
-        # Path.resolve would follow a glob's links; only the working folder is to be fixed.
-        absolute = [str(Path.cwd() / path) for path in paths]
+    for source, config in zip(raw["sources"], recipe.sources, strict=True):
+        absolute = list(config.absolute_paths)
         source["path"] = absolute if len(absolute) > 1 else absolute[0]
+    if raw["fetch"]:
+        raw["fetch"]["to"] = str(Path.cwd() / raw["fetch"]["to"])
     if raw["truth"]:
         raw["truth"] = str(Path.cwd() / raw["truth"])
     raw = {key: value for key, value in raw.items() if value is not None}

@@ -10,6 +10,7 @@ import typer
 from corpus.cli.app import app
 from corpus.config import Config
 from corpus.errors import RecipeError
+from corpus.fetch.config import FetchConfig
 from corpus.recipe import SECTIONS, Recipe
 from corpus.sources.config import SourceConfig
 
@@ -29,7 +30,7 @@ def keys_verb(
 
 def models() -> dict[str, type[Config]]:
     """The sections of a recipe and their models, in the order of the flow."""
-    found: dict[str, type[Config]] = {"sources": SourceConfig}
+    found: dict[str, type[Config]] = {"fetch": FetchConfig, "sources": SourceConfig}
     for name in SECTIONS:
         annotation: Any = Recipe.model_fields[name].annotation
         types = (annotation, *getattr(annotation, "__args__", ()))
