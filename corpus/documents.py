@@ -27,6 +27,12 @@ DOCUMENT = pa.schema(
         pa.field("author", pa.string()),
         # What the page says of itself (`<html lang>`), not what was detected.
         pa.field("declared_language", pa.string()),
+        # The address that the page names as its own (`<link rel=canonical>`), absolute.
+        pa.field("canonical_url", pa.string()),
+        # Name or SPDX expression of the licence that the source states: of the repository, of the book, of the row.
+        pa.field("license", pa.string()),
+        # Of source code, in GitHub Linguist's names: `Python`, `C++`.
+        pa.field("programming_language", pa.string()),
         # sha256 of the text's UTF-8 bytes, and their number.
         pa.field("content_sha", pa.binary(32), nullable=False),
         pa.field("bytes", pa.int64(), nullable=False),
@@ -52,6 +58,11 @@ RAW = pa.schema(
         pa.field("charset", pa.string()),
         pa.field("problem", pa.string()),
         pa.field("detail", pa.string()),
+        pa.field("license", pa.string()),
+        pa.field("programming_language", pa.string()),
+        # What the transport said of reuse: the values of `X-Robots-Tag` and `TDM-Reservation`, as
+        # `x-robots-tag: VALUE` and `tdm-reservation: VALUE`, one a line.
+        pa.field("opt_out", pa.string()),
     ]
 )
 

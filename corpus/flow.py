@@ -66,8 +66,11 @@ class Flow:
         names = tuple(piece.name for piece in pieces)
         view = self.views[step.name]
         if step.stage == "extract":
+            files = dict(step.inputs)
             return [
-                self._task(step, piece.name, {f.relative: digests[f.path] for f in piece.files}, view, names, piece)
+                self._task(
+                    step, piece.name, files | {f.relative: digests[f.path] for f in piece.files}, view, names, piece
+                )
                 for piece in pieces
             ]
         used = self._used(step)
@@ -106,7 +109,7 @@ class Flow:
         if piece is not None:
             # How a source is read concerns its own partitions alone; where it lies concerns none.
             source = next(s for s in self.recipe.sources if s.name == piece.source)
-            settings |= {"source": json.loads(source.model_dump_json(exclude={"path"}))}
+            settings |= {"source": json.loads(source.model_dump_json(exclude={"path", "allow_private"}))}
         key = fingerprint(
             {"step": step.name, "version": step.version, "settings": settings, "inputs": inputs, "of": partition}
         )

@@ -41,6 +41,8 @@ class Step:
     edits: bool = False
     scope: Literal["partition", "corpus"] = "partition"
     uses: tuple[str, ...] = ()
+    # (name, sha256) of files beside the sources that the recipe names, a list of domains for one.
+    inputs: tuple[tuple[str, str], ...] = ()
     # Watched for hanging and for memory; training is not: it may rightly take hours and all there is.
     limited: bool = True
     # Modules that must be installed; said before anything is done.
@@ -53,7 +55,8 @@ class Step:
     @property
     def settings(self) -> dict[str, Any]:
         """The configuration as JSON, as it enters the key."""
-        return json.loads(self.config.model_dump_json(include=set(self.fields) if self.fields is not None else None))
+        include = set(self.fields) if self.fields is not None else None
+        return json.loads(self.config.model_dump_json(include=include, context={"key": True}))
 
 
 ALL = "all"  # the partition's name where a step has but one

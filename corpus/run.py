@@ -215,15 +215,22 @@ def execute(task: Task, beat: Callable[[int], None]) -> Entry:
 
 
 def source_digests(root: Path, pieces: Sequence[Piece]) -> dict[str, str]:
-    """path -> sha256 of every source file; files of known size and time are not read again."""
+    """path -> sha256 of every local source file, and the identity of every other.
+
+    Files of known size and time are not read again. Raises InputError for a file that cannot be read.
+    """
     path = root / ".cache" / "digests.json"
     try:
         cache = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         cache = {}
     fresh: dict[str, list[Any]] = {}
+    elsewhere: dict[str, str] = {}
     for piece in pieces:
         for file in piece.files:
+            if file.identity:
+                elsewhere[file.path] = file.identity
+                continue
             try:
                 status = Path(file.path).stat()
                 seen = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
@@ -233,7 +240,7 @@ def source_digests(root: Path, pieces: Sequence[Piece]) -> dict[str, str]:
                 else:
                     fresh[file.path] = [*seen, sha256_file(Path(file.path))]
             except OSError as error:
-                if piece.kind not in GROUPED:
+                if piece.kind not in GROUPED and piece.kind != "code":
                     raise InputError(
                         f"{file.path}: cannot be read ({error.strerror}); mend it or leave it out"
                     ) from error
@@ -241,7 +248,7 @@ def source_digests(root: Path, pieces: Sequence[Piece]) -> dict[str, str]:
                 fresh[file.path] = [f"unreadable: {error.strerror}"]
     if fresh != cache:
         write_atomic(path, json.dumps(fresh))
-    return {name: known[-1] for name, known in fresh.items()}
+    return {name: known[-1] for name, known in fresh.items()} | elsewhere
 
 
 @contextlib.contextmanager

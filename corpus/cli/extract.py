@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import glob
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 import yaml
@@ -15,23 +16,30 @@ from corpus.cli.options import Hang, Memory, StageSet, Workers, run_until, stage
 from corpus.errors import RecipeError
 from corpus.recipe import NAME, dump, load, parse
 from corpus.run import Limits
+from corpus.sources.config import Kind, is_remote
+from corpus.sources.pieces import kind_by_name
+from corpus.sources.remote import shown
 
-SUFFIXES = {
-    ".warc": "warc", ".wet": "warc", ".html": "html", ".htm": "html", ".xhtml": "html", ".txt": "text",
-    ".text": "text", ".md": "text", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".parquet": "parquet",
-}  # fmt: skip
+KINDS = ", ".join(get_args(Kind))
+# Named alone they are what they are; in a folder of other files they are often settings, lists and feeds beside them.
+_COMMON = (".xml", ".json")
 
 
 @app.command("extract")
 def extract_verb(
-    inputs: Annotated[list[str], typer.Argument(metavar="IN...", help="Files, folders or globs of one kind.")],
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="IN...", help="Files, folders, globs or URLs of one kind; a dataset's name.")
+    ],
     folder: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write.")],
-    kind: Annotated[str | None, typer.Option(help="warc, html, text, jsonl or parquet; else by file name.")] = None,
+    kind: Annotated[str | None, typer.Option(help=f"{KINDS}; else by file name.")] = None,
     name: Annotated[str, typer.Option(help="Name of the source; ids hold it.")] = "input",
     extractor: Annotated[str | None, typer.Option(help="resiliparse or trafilatura.")] = None,
-    text_column: Annotated[str | None, typer.Option(help="Column with the text (jsonl, parquet); else `text`.")] = None,
+    text_column: Annotated[str | None, typer.Option(help="Column with the text (of tables); else `text`.")] = None,
     columns: Annotated[str | None, typer.Option(help="Further columns: url=link,date=when,title=head.")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Let these replace the sources of OUT.")] = False,
+    allow_private: Annotated[
+        bool, typer.Option("--allow-private", help="Let URLs lead to hosts that are not public.")
+    ] = False,
     sets: StageSet = None,
     workers: Workers = 0,
     memory: Memory = 4096,
@@ -39,6 +47,8 @@ def extract_verb(
 ) -> None:
     """Extract documents of some files into a new folder."""
     source: dict[str, Any] = {"name": name, "kind": kind or kind_of(inputs), "path": inputs}
+    if allow_private:
+        source["allow_private"] = True
     if mapping := columns_of(columns, text_column):
         source["columns"] = mapping
     raw: dict[str, Any] = {"name": recipe_name(folder), "sources": [source]}
@@ -63,23 +73,33 @@ def recipe_name(folder: Path) -> str:
 
 
 def kind_of(paths: list[str]) -> str:
-    """The one kind that the names of all files suggest. Raises RecipeError for none and for several."""
+    """The one kind that the names of all files suggest. Raises RecipeError for none and for several.
+
+    A repository and a dataset are told by no name.
+    """
     found: dict[str, str] = {}
     for path in paths:
         places = [Path(place) for place in glob.glob(path)] if glob.has_magic(path) else [Path(path)]  # noqa: PTH207
-        files = [file for at in places for file in (at.rglob("*") if at.is_dir() else [at])]
+        files = [path] if is_remote(path) else [str(file) for at in places for file in _below(at)]
         for file in sorted(files):
-            kind = next((SUFFIXES[s.lower()] for s in reversed(file.suffixes) if s.lower() in SUFFIXES), None)
-            if kind:
-                found.setdefault(kind, str(file))
+            kind = "jsonl" if file.lower().endswith(".json") else kind_by_name(shown(file))
+            if kind and kind != "code":
+                found.setdefault(kind, file)
     if not found:
-        raise RecipeError(f"{paths[0]}: no name tells a kind of file; add --kind warc, html, text, jsonl or parquet")
+        raise RecipeError(f"{paths[0]}: no name tells a kind of file; add --kind, one of {KINDS}")
     if len(found) > 1:
         each = ", ".join(f"{file} is {kind}" for kind, file in found.items())
         raise RecipeError(
             f"files of several kinds ({each}): say which with --kind, or write a recipe with a source each"
         )
     return next(iter(found))
+
+
+def _below(place: Path) -> Iterator[Path]:
+    if not place.is_dir():
+        yield place
+    else:
+        yield from (file for file in place.rglob("*") if not file.name.lower().endswith(_COMMON))
 
 
 def columns_of(given: str | None, text_column: str | None) -> dict[str, str]:

@@ -28,6 +28,9 @@ class Row(NamedTuple):
     charset: str | None = None
     problem: str | None = None
     detail: str | None = None
+    license: str | None = None
+    programming_language: str | None = None
+    opt_out: str | None = None
 
 
 def valid(text: str) -> str:
