@@ -66,7 +66,7 @@ def small_input(tmp_path_factory: pytest.TempPathFactory) -> Path:
             body = article(number * 1000 + i)
             records.append(warc_record(f"http://site{number}.example/{i}", page(body)))
             if i % 10 == 0:
-                records.append(warc_record(f"http://copy{number}.example/{i}", page(body)))
+                records.append(warc_record(f"http://copy{number}.example/{i}", page(body, "A copy")))
                 near = body.replace(body.split()[40], "nearly", 1)
                 records.append(warc_record(f"http://near{number}.example/{i}", page(near)))
         records.append(warc_record(f"http://site{number}.example/short", page("<p>Too short to keep.</p>")))

@@ -1,30 +1,25 @@
-"""Decoding, metadata, the extractors, and the guard that pages cannot break."""
+"""Decoding, metadata, signatures, limits before parsing, and the extractors."""
 
 from __future__ import annotations
 
 import os
 import re
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpus.documents import RAW
-from corpus.errors import CorpusError
 from corpus.extract import extractor_label
 from corpus.extract.config import ExtractConfig
 from corpus.extract.decode import clean, decode
-from corpus.extract.guard import EXTRACTED, Guard
+from corpus.extract.guard import Guard
 from corpus.extract.metadata import metadata
 from corpus.extract.scan import scan
+from corpus.extract.sniff import not_html
 
 ARTICLE = (
     "<html lang='en-GB'><head><title>A &amp; B</title><meta name='author' content='Ann Author'>"
@@ -44,36 +39,6 @@ def batch(*contents, kind="text/html", **columns):
         for i, content in enumerate(contents)
     ]
     return pa.RecordBatch.from_pylist(rows, schema=RAW)
-
-
-@pytest.fixture
-def hostile(tmp_path, monkeypatch):
-    """An extractor that does to its process what the page says."""
-    (tmp_path / "hostile_extractor.py").write_text(
-        "import ctypes, os, time\n"
-        "from corpus.extract.page import LimitError, Page\n"
-        "HELD = []\n"
-        "def extract(html, url):\n"
-        "    verb, _, rest = html.partition(' ')\n"
-        "    if verb == 'raise': raise RuntimeError(f'{rest} {object()}')\n"
-        "    if verb == 'exit': os._exit(3)\n"
-        "    if verb == 'quit': raise SystemExit(0)\n"
-        "    if verb == 'segfault': ctypes.string_at(0)\n"
-        "    if verb == 'sleep': time.sleep(60)\n"
-        "    if verb == 'spin': b'a'.__class__(ctypes.CDLL(None).pause())\n"
-        "    if verb == 'eat':\n"
-        "        while True: HELD.append(bytearray(b'x' * (16 << 20)))\n"
-        "    if verb == 'lost': raise LimitError('too deep')\n"
-        "    if verb == 'leak': HELD.append(bytearray(b'x' * (30 << 20)))\n"
-        "    return Page(f'text {html}', title=str(os.getpid()))\n"
-        "def broken(html, url): return None\n"
-    )
-    monkeypatch.syspath_prepend(str(tmp_path))
-    return "hostile_extractor:extract"
-
-
-def children():
-    return psutil.Process().children(recursive=True)
 
 
 def test_label_names_version_and_settings():
@@ -104,148 +69,6 @@ def test_trafilatura_names_the_pages_where_it_would_lose_text():
         lost, empty, whole = guard.extract(batch(deep, b"", ARTICLE.encode())).to_pylist()
     assert (lost["outcome"], lost["text"]) == ("limit", None)
     assert (empty["outcome"], whole["outcome"]) == ("empty", "ok")
-
-
-def test_plain_text_needs_no_process():
-    before = children()
-    with Guard(ExtractConfig(max_page_bytes=1024, min_chars=3)) as guard:
-        found = guard.extract(batch(b"a\r\nb\0c\x1bd\xff", b" \n ", b"x" * 2000, kind="text/plain", title="t"))
-        assert children() == before
-    assert found.column("text").to_pylist() == ["a\nbcd\ufffd", None, None]
-    assert found.column("outcome").to_pylist() == ["ok", "empty", "too_large"]
-    assert found.column("title").to_pylist() == ["t"] * 3
-
-
-def test_a_row_with_a_problem_keeps_it():
-    rows = [{"locator": "a#1", "problem": "damaged", "detail": "cut", "url": "u"}]
-    with Guard(ExtractConfig()) as guard:
-        (row,) = guard.extract(pa.RecordBatch.from_pylist(rows, schema=RAW)).to_pylist()
-    assert (row["outcome"], row["detail"], row["text"]) == ("damaged", "cut", None)
-
-
-def test_an_empty_batch():
-    with Guard(ExtractConfig()) as guard:
-        assert guard.extract(batch()).schema == EXTRACTED
-
-
-FATES = {
-    "raise": ("exception", "RuntimeError: now <object object at 0x>"),
-    "quit": ("exception", "SystemExit: 0"),
-    "exit": ("crash", "exit status 3"),
-    "segfault": ("crash", "killed by signal 11"),
-    "sleep": ("timeout", "seconds"),
-    "spin": ("timeout", "seconds"),
-    "lost": ("limit", "too deep"),
-}
-
-
-@pytest.mark.parametrize("verb", FATES)
-@pytest.mark.parametrize("place", [0, 57, 99])
-def test_a_bad_page_loses_only_itself(hostile, verb, place):
-    contents = [f"page {i}".encode() for i in range(100)]
-    contents[place] = f"{verb} now".encode()
-    before = set(children())
-    with Guard(ExtractConfig(timeout_seconds=0.3), hostile) as guard:
-        found = guard.extract(batch(*contents))
-        again = guard.extract(batch(b"still there"))
-    texts = [f"text {content.decode()}" for content in contents]
-    texts[place] = None
-    assert found.column("text").to_pylist() == texts
-    bad = found.slice(place, 1).to_pylist()[0]
-    assert (bad["outcome"], bad["detail"]) == FATES[verb]
-    assert again.column("text").to_pylist() == ["text still there"]
-    assert set(children()) == before
-
-
-def test_a_page_that_eats_memory_loses_only_itself(hostile):
-    contents = [b"one", b"eat all", b"two"]
-    with Guard(ExtractConfig(max_memory_mb=200), hostile) as guard:
-        found = guard.extract(batch(*contents))
-    assert found.column("outcome").to_pylist() == ["ok", "memory", "ok"]
-    assert found.column("threshold").to_pylist() == [None, 200, None]
-
-
-def test_memory_is_not_blamed_on_the_page_that_came_last(hostile):
-    contents = [b"leak %d" % i for i in range(40)]
-    with Guard(ExtractConfig(max_memory_mb=200), hostile) as guard:
-        found = guard.extract(batch(*contents))
-    assert found.column("outcome").to_pylist() == ["ok"] * 40
-
-
-def test_many_bad_pages_in_a_row(hostile):
-    contents = [b"segfault", b"exit", b"segfault", b"good", b"exit"]
-    with Guard(ExtractConfig(), hostile) as guard:
-        found = guard.extract(batch(*contents))
-    assert found.column("outcome").to_pylist() == ["crash", "crash", "crash", "ok", "crash"]
-
-
-def test_an_extractor_that_returns_nonsense(hostile):
-    with Guard(ExtractConfig(), "hostile_extractor:broken") as guard:
-        found = guard.extract(batch(b"page"))
-    assert found.column("outcome").to_pylist() == ["exception"]
-
-
-def test_an_extractor_that_cannot_be_loaded():
-    before = set(children())
-    with Guard(ExtractConfig(), "no_such_module:extract") as guard, pytest.raises(CorpusError, match="no_such_module"):
-        guard.extract(batch(b"page"))
-    assert set(children()) == before
-
-
-def test_the_child_process_serves_many_batches(hostile):
-    with Guard(ExtractConfig(), hostile) as guard:
-        pids = {guard.extract(batch(b"a", b"b")).column("title")[i].as_py() for i in (0, 1) for _ in range(3)}
-    assert len(pids) == 1
-    assert not psutil.pid_exists(int(pids.pop()))
-
-
-@pytest.mark.parametrize("verb", ["page", "sleep"])
-def test_the_child_dies_with_its_parent(hostile, tmp_path, verb):
-    program = (
-        "import sys, time; sys.path.insert(0, sys.argv[1])\n"
-        "import pyarrow as pa\n"
-        "from corpus.documents import RAW\n"
-        "from corpus.extract.config import ExtractConfig\n"
-        "from corpus.extract.guard import Guard\n"
-        "guard = Guard(ExtractConfig(timeout_seconds=60), 'hostile_extractor:extract')\n"
-        "one = lambda text: pa.RecordBatch.from_pylist("
-        "[{'locator': 'a', 'content': text, 'media_type': 'text/html'}], schema=RAW)\n"
-        "print(guard.extract(one(b'page')).column('title')[0].as_py(), flush=True)\n"
-        "guard.extract(one(sys.argv[2].encode()))\n"
-        "time.sleep(60)\n"
-    )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(tmp_path / "tmp")}
-    (tmp_path / "tmp").mkdir()
-    parent = subprocess.Popen(
-        [sys.executable, "-c", program, str(tmp_path), verb], stdout=subprocess.PIPE, env=environment
-    )
-    assert parent.stdout is not None
-    child = psutil.Process(int(parent.stdout.readline()))
-    time.sleep(0.2)
-    assert child.is_running()
-    parent.send_signal(signal.SIGKILL)
-    parent.wait()
-    parent.stdout.close()
-    assert psutil.wait_procs([child], timeout=5)[1] == []
-    assert list((tmp_path / "tmp").iterdir()) == []
-
-
-HTML_PAGES = {
-    "deep": ("<div>" * 5000 + "x", "nested elements"),
-    "attributes": ("<p " + " ".join(f"a{i}=1" for i in range(5000)) + ">x", "attributes of one tag"),
-    "cells": ("<table><tr>" + "<td colspan=1000>" * 20 + "<tr><td>a" * 100, "table cells"),
-}
-
-
-@pytest.mark.parametrize("name", HTML_PAGES)
-def test_pages_over_a_limit_are_not_parsed(name):
-    content, what = HTML_PAGES[name]
-    before = children()
-    with Guard(ExtractConfig()) as guard:
-        (row,) = guard.extract(batch(content.encode())).to_pylist()
-        assert children() == before
-    assert (row["outcome"], row["detail"]) == ("limit", what)
-    assert row["value"] > row["threshold"]
 
 
 def measure(*pages):
@@ -287,6 +110,10 @@ def test_scan_ends_and_keeps_pages_apart(pages):
         ("é".encode(), "iso-8859-1", "é", "utf-8"),
         (b"\xef\xbb\xbf\xe9t\xe9 " * 1, "iso-8859-1", "\ufffdt\ufffd ", "utf-8"),
         ("été".encode("utf-16"), None, "été", "utf-16-le"),
+        ("<p>été</p>".encode("utf-16-le"), None, "<p>été</p>", "utf-16-le"),
+        ("<p>été</p>".encode("utf-16-be"), "utf-8", "<p>été</p>", "utf-16-be"),
+        (b"\0<p>one stray NUL", None, "\0<p>one stray NUL", "utf-8"),
+        (b"+ADw-b+AD4-", "utf-7", "+ADw-b+AD4-", "utf-8"),
         ("été à la mer".encode("latin-1"), "ISO-8859-1", "été à la mer", "cp1252"),
         (b"<meta charset=koi8-r>" + "слово".encode("koi8-r"), None, "<meta charset=koi8-r>слово", "koi8-r"),
         (b"<meta charset='shift_jis'>" + "日本語".encode("shift-jis"), None, "<meta charset='shift_jis'>日本語", None),
@@ -321,7 +148,7 @@ def test_decode_and_clean_never_fail(content, charset):
 
 
 def test_metadata_without_any():
-    assert metadata("<p>text") == (None, None, None, None)
+    assert metadata("<p>text") == (None,) * 5
 
 
 def test_metadata_from_other_places():
@@ -329,7 +156,7 @@ def test_metadata_from_other_places():
         '<html xml:lang=de_AT><meta content="Titel" property="og:title"><meta name=author content="https://x.de/a">'
         '<script type="application/ld+json">{"datePublished": "2019-03-04 05:06:07+01:00"}</script>'
     )
-    assert metadata(page) == ("Titel", None, "2019-03-04T05:06:07+01:00", "de-AT")
+    assert metadata(page) == ("Titel", None, "2019-03-04T05:06:07+01:00", "de-AT", None)
     assert metadata("<time datetime='2018-01'>").date == "2018-01"
     assert metadata("<meta name=date content='31.12.2018'>").date is None
 
@@ -355,3 +182,55 @@ def test_real_pages_give_the_same_whatever_the_batches():
         at_once = guard.extract(whole)
         assert at_once.column("outcome").to_pylist().count("ok") >= 0.95 * len(whole) > 60
         assert guard.extract(whole.slice(40, 9)).equals(at_once.slice(40, 9))
+
+
+@pytest.mark.parametrize(
+    ("page", "url", "canonical"),
+    [
+        ('<link rel="canonical" href="https://a.example/x">', None, "https://a.example/x"),
+        ("<LINK HREF=/x?a=1&amp;b=2 data-x=1 REL='Canonical'>", "http://a.example/y/z", "http://a.example/x?a=1&b=2"),
+        ("<link rel='nofollow canonical' href=' x '>", "http://a.example/y/z", "http://a.example/y/x"),
+        ("<base href='/b/'><link rel=canonical href=x>", "http://a.example/y/z", "http://a.example/b/x"),
+        ("<link rel=canonical href=//b.example/x>", "https://a.example/", "https://b.example/x"),
+        ("<link rel=canonicals href=/x>", "http://a.example/", None),
+        ("<link rel=stylesheet href=/canonical.css>", "http://a.example/", None),
+        ("<link rel=canonical href=/x>", None, None),
+        ("<link rel=canonical href=/x>", "folder/page.html", None),
+        ("<link rel=canonical href='javascript:alert(1)'>", "http://a.example/", None),
+        ("<link rel=canonical href='http://[bad/'>", "http://a.example/", None),
+        ("<link rel=canonical href='http://a b/'>", "http://a.example/", None),
+        ("<link rel=canonical href=''>", "http://a.example/", None),
+        ("<meta property=og:url content=http://a.example/og>", None, "http://a.example/og"),
+        ("<link rel=canonical href=ftp://a/><meta property=og:url content=/og>", "http://a/", "http://a/og"),
+    ],
+)
+def test_canonical_address(page, url, canonical):
+    assert metadata(page, url).canonical_url == canonical
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b"", None),
+        (b"<p>x", None),
+        (b"%PDF-1.4\n%\xe2\xe3", "PDF"),
+        (b"\n %PDF-1.4", "PDF"),
+        (b"My %PDF-1.4", None),
+        (b"GIF89a\1\0\1\0", "GIF"),
+        (b"\xff\xd8\xff\xe0", "JPEG"),
+        (b"RIFF\x10\0\0\0WEBPVP8 ", "RIFF"),
+        (b"\0\0\0\x18ftypmp42", "MP4"),
+        (b"BZh91AY&SY", "bzip2"),
+        (b"BM is short for bitmap", None),
+        (b"ID3 tags explained", None),
+        (b"<p>" + bytes(range(32)) * 9, "binary"),
+        (b"<p>" + b"one stray \1 byte" + b" in a long page" * 9, None),
+        (b"<p>" + b"a\0b" * 100, "binary"),
+        ("<p>x</p>".encode("utf-16-le"), None),
+        ("<p>x</p>".encode("utf-16"), None),
+        ("\u65e5\u672c\u8a9e".encode("shift-jis") * 100, None),
+        ("\u65e5\u672c\u8a9e".encode("iso-2022-jp") * 100, None),
+    ],
+)
+def test_not_html(content, name):
+    assert not_html(content) == name

@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 import re
 
+from corpus.extract.sniff import utf16
+
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _META = re.compile(rb"""<meta[^>]{1,512}?charset\s{0,9}=\s{0,9}["']?\s{0,9}([A-Za-z0-9_:.+-]{2,40})""", re.IGNORECASE)
 _NO_TEXT = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
@@ -16,13 +18,15 @@ _WRONG = 0.01
 def decode(content: bytes, charset: str | None = None) -> tuple[str, str]:
     """(text, name of the charset that it was decoded with). Never fails: bytes without meaning become U+FFFD.
 
-    The order: byte order mark; UTF-8 if all of it is valid and some of it is not ASCII, since pages declare a wrong
-    charset more often than other bytes happen to be UTF-8 (trafilatura does the same); the transport's `charset`;
-    `<meta>` in the first 1,024 bytes (WHATWG prescan); uchardet's guess.
+    The order: byte order mark; UTF-16 if every other byte is NUL; UTF-8 if all of it is valid and some of it is not
+    ASCII, since pages declare a wrong charset more often than other bytes happen to be UTF-8 (trafilatura does the
+    same); the transport's `charset`; `<meta>` in the first 1,024 bytes (WHATWG prescan); uchardet's guess.
     """
     for mark, name in _BOMS:
         if content.startswith(mark):
             return content[len(mark) :].decode(name, "replace"), name
+    if 0 in content[:2] and (unmarked := utf16(content)):
+        return content.decode(unmarked, "replace"), unmarked
     try:
         text = content.decode()
         # ISO-2022 and HZ are 7-bit: only an escape tells them from ASCII.

@@ -1,4 +1,4 @@
-"""Title, author, date and language as a page declares them, in one pass of regular expressions over its start.
+"""Title, author, date, language and address as a page declares them, by regular expressions over its start.
 
 A page's text may come from any extractor; its metadata always comes from here, so it is the same for all.
 """
@@ -9,13 +9,14 @@ import html
 import itertools
 import re
 from typing import NamedTuple
+from urllib.parse import urljoin, urlsplit
 
 from corpus.extract.decode import clean
 
 _HEAD = 256 << 10
 _TITLE = re.compile(r"<title\b[^>]{0,512}>(.{0,2000}?)</title", re.IGNORECASE | re.DOTALL)
 _HTML = re.compile(r"<html\b([^>]{0,2048})", re.IGNORECASE)
-_META = re.compile(r"<meta\b([^>]{0,2048})", re.IGNORECASE)
+_TAG = re.compile(r"<(meta|link|base)\b([^>]{0,4096})", re.IGNORECASE)
 _TIME = re.compile(r"<time\b([^>]{0,1024})", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""([\w:.-]{1,64})\s{0,9}=\s{0,9}(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
 _LINKED = re.compile(r'"datePublished"\s{0,9}:\s{0,9}"([^"]{4,40})"')
@@ -24,6 +25,8 @@ _DATE = re.compile(
     r"(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?)?"
 )
 _SPACE = re.compile(r"\s+")
+_IN_NO_URL = re.compile('[\x00-\x20\x7f-\xa0<>"]')
+_LONGEST_URL = 2083  # of sitemaps.org, the longest that anyone promises to read
 _TITLES = ("og:title", "twitter:title", "dc.title")
 _AUTHORS = ("author", "article:author", "dc.creator", "parsely-author", "sailthru.author")
 _DATES = (
@@ -50,17 +53,30 @@ class Metadata(NamedTuple):
     author: str | None
     date: str | None
     declared_language: str | None
+    canonical_url: str | None = None
 
 
-def metadata(page: str) -> Metadata:
-    """What the first 256 K characters declare. The date is ISO 8601 as given, or None when it is another format."""
+def metadata(page: str, url: str | None = None) -> Metadata:
+    """What the first 256 K characters declare. The date is ISO 8601 as given, or None when it is another format.
+
+    `url` is where the page lay: a relative canonical address (RFC 6596) is resolved against it, or against `<base>`.
+    """
     head = page[:_HEAD]
     fields: dict[str, str] = {}
-    for tag in _META.finditer(head):
-        pairs = _attributes(tag[1])
-        name = pairs.get("name") or pairs.get("property") or pairs.get("itemprop") or pairs.get("http-equiv")
-        if name and pairs.get("content"):
-            fields.setdefault(name.lower(), pairs["content"])
+    base = canonical = None
+    for tag in _TAG.finditer(head):
+        kind = tag[1].lower()
+        if kind == "meta":
+            pairs = _attributes(tag[2])
+            name = pairs.get("name") or pairs.get("property") or pairs.get("itemprop") or pairs.get("http-equiv")
+            if name and pairs.get("content"):
+                fields.setdefault(name.lower(), pairs["content"])
+        elif kind == "base":
+            base = base or _attributes(tag[2]).get("href")
+        # Most pages have a dozen links to style sheets; their attributes need no look.
+        elif not canonical and "canonical" in tag[2].lower():
+            pairs = _attributes(tag[2])
+            canonical = pairs.get("href") if "canonical" in pairs.get("rel", "").lower().split() else None
     root = _HTML.search(head)
     declared = _attributes(root[1]) if root else {}
     title = _TITLE.search(head)
@@ -70,7 +86,22 @@ def metadata(page: str) -> Metadata:
         next((author for author in authors if author and not author.startswith(("http:", "https:", "/"))), None),
         _date(head, fields),
         _language(declared.get("lang") or declared.get("xml:lang") or fields.get("content-language")),
+        _absolute(canonical, _absolute(base, url) or url) or _absolute(fields.get("og:url"), url),
     )
+
+
+def _absolute(link: str | None, base: str | None) -> str | None:
+    """An http(s) address with a host, or None."""
+    link = html.unescape(link or "").strip()
+    if not link or len(link) > _LONGEST_URL or _IN_NO_URL.search(link):
+        return None
+    try:
+        joined = urljoin(base or "", link)
+        parts = urlsplit(joined)
+        named = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:  # a bracket that is no IPv6 address
+        return None
+    return joined if named and len(joined) <= _LONGEST_URL else None
 
 
 def _attributes(tag: str) -> dict[str, str]:

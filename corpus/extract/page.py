@@ -13,7 +13,16 @@ class Page(NamedTuple):
     author: str | None = None
     date: str | None = None
     declared_language: str | None = None
+    canonical_url: str | None = None
 
 
 class LimitError(Exception):
     """An extractor knows that it lost text of this page; the message says which limit."""
+
+
+class RefusedError(Exception):
+    """(outcome, detail) of a file that gives no document: `encrypted`, `damaged`, `empty`."""
+
+    def __init__(self, outcome: str, detail: str) -> None:
+        super().__init__(outcome, detail)
+        self.outcome, self.detail = outcome, detail

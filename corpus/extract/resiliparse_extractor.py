@@ -8,6 +8,6 @@ from corpus.extract.metadata import metadata
 from corpus.extract.page import Page
 
 
-def extract(html: str, url: str | None) -> Page:
+def extract(html: str, url: str | None, markdown: bool = False) -> Page:
     """The main text of a page, without readers' comments and alternative texts of images."""
-    return Page(extract_plain_text(html, main_content=True, alt_texts=False, comments=False), *metadata(html))
+    return Page(extract_plain_text(html, main_content=True, alt_texts=False, comments=False), *metadata(html, url))

@@ -1,7 +1,7 @@
 """One pass over raw HTML that finds what makes parsers slow, before a parser sees it.
 
 It is no parser: comments, raw text elements and quoted attribute values are stepped over, tags are counted, nothing
-is built. What it misses (UTF-16 pages, for one) the time limit of the guard still catches.
+is built. What it misses the time limit of the guard still catches.
 """
 
 from __future__ import annotations

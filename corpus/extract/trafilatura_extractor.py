@@ -19,17 +19,24 @@ except ImportError as error:
 logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
 
 
-def extract(html: str, url: str | None) -> Page:
+def extract(html: str, url: str | None, markdown: bool = False) -> Page:
     """The main text of a page with its tables, without comments. `deduplicate` would make it depend on the order.
 
-    Raises LimitError where libxml2 left out what is nested deeper than 256.
+    Raises LimitError where libxml2 stopped: at what is nested deeper than 256, or longer than 10 MB.
     """
     tree = load_html(html)
+    if any(entry.level_name == "FATAL" for entry in HTML_PARSER.error_log):
+        raise LimitError("nested deeper or longer than libxml2 goes, text would be lost")
     if tree is None:
-        return Page("", *metadata(html))
-    if any("depth" in entry.message for entry in HTML_PARSER.error_log):
-        raise LimitError("nested deeper than libxml2 goes, text would be lost")
+        return Page("", *metadata(html, url))
     text = trafilatura.extract(
-        tree, fast=True, include_comments=False, include_tables=True, deduplicate=False, with_metadata=False
+        tree,
+        output_format="markdown" if markdown else "txt",
+        fast=True,
+        include_comments=False,
+        include_formatting=markdown,
+        include_tables=True,
+        deduplicate=False,
+        with_metadata=False,
     )
-    return Page(text or "", *metadata(html))
+    return Page(text or "", *metadata(html, url))
