@@ -6,9 +6,9 @@ INSTALL = -m pip install --quiet --disable-pip-version-check
 PIP = $(BIN)/python $(INSTALL) -c .ci/constraints.txt
 # Peers are not ours to live with: the benchmarks have an environment of their own.
 BENCH = $(VENV)-bench
-BENCHES = bench-chain
+BENCHES = bench-chain bench-extract
 
-.PHONY: quickstart test lint gate bench $(BENCHES) docs clean-venv
+.PHONY: quickstart test lint gate train-cascade bench $(BENCHES) docs clean-venv
 .DELETE_ON_ERROR:
 
 quickstart: $(VENV)/.train
@@ -25,6 +25,10 @@ lint: $(VENV)/.dev
 
 gate: $(VENV)/.dev
 	$(BIN)/python -m pytest -s tests/test_gates.py
+
+# Trains the classifier of the extractor `cascade` from labelled pages and Debian packages of manuals (ten minutes).
+train-cascade: $(VENV)/.dev
+	$(BIN)/python -m corpus.extract.cascade.training $(KITS)/extraction $(PACKAGES)
 
 bench: $(BENCHES)
 

@@ -33,7 +33,7 @@ def extract_verb(
     folder: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write.")],
     kind: Annotated[str | None, typer.Option(help=f"{KINDS}; else by file name.")] = None,
     name: Annotated[str, typer.Option(help="Name of the source; ids hold it.")] = "input",
-    extractor: Annotated[str | None, typer.Option(help="resiliparse or trafilatura.")] = None,
+    extractor: Annotated[str | None, typer.Option(help="cascade, resiliparse or trafilatura.")] = None,
     text_column: Annotated[str | None, typer.Option(help="Column with the text (of tables); else `text`.")] = None,
     columns: Annotated[str | None, typer.Option(help="Further columns: url=link,date=when,title=head.")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Let these replace the sources of OUT.")] = False,
