@@ -52,7 +52,19 @@ FATES: dict[str, tuple[str, ...] | str] = {
     "e7": "e7",
     "e8": ("dedup", "exact_duplicate", "p8"),
     "p8": "p8",
+    "c9": ("extract", "payload_duplicate"),
+    "p9": "p9",
+    "c10": ("extract", "payload_duplicate"),
+    "p10": ("language", "language"),
+    "c11": ("extract", "payload_duplicate"),
+    "p11": "p11",
+    "c12": ("extract", "payload_duplicate"),
+    "p12": "p12",
+    "c13": ("extract", "payload_duplicate"),
+    "c14": ("extract", "payload_duplicate"),
 }
+# What the ledger names as the first page with the same bytes.
+FIRST = {"c9": "p9", "c10": "p10", "c11": "kept", "c12": "p12", "c13": "kept", "c14": "kept"}
 ORDER = ("extract", "language", "quality", "dedup")
 
 
@@ -82,7 +94,13 @@ def folder(root: Path) -> None:
         for stage in ORDER:
             gone = [url for url in alive if stage_of(url) == stage]
             rows = [
-                {"id": id_of(url), "rule": rule, "url": url, "locator": f"file#{url}"}
+                {
+                    "id": id_of(url),
+                    "rule": rule,
+                    "url": url,
+                    "locator": f"file#{url}",
+                    "detail": f"file#{FIRST[url]}" if url in FIRST else None,
+                }
                 for url in gone
                 for rule in FATES[url][1 : 2 if stage == "dedup" else None]
             ]
@@ -140,16 +158,25 @@ TRUTH = [
     row("exact_duplicate", "e7", "dedup", "exact_duplicate", partner_url="p7", jaccard=1.0),  # partner dropped before
     row("exact_duplicate", "e8", "dedup", "exact_duplicate", partner_url="p8", jaccard=1.0),  # found
 ]
+# Pages that were dropped for having the bytes of an earlier page.
+PAYLOADS = [
+    row("exact_duplicate", "c9", "dedup", "exact_duplicate", partner_url="p9", jaccard=1.0),  # found
+    row("exact_duplicate", "p10", "dedup", "exact_duplicate", partner_url="c10", jaccard=1.0),  # the partner went
+    row("exact_duplicate", "c11", "dedup", "exact_duplicate", partner_url="p11", jaccard=1.0),  # for another page
+    row("near_duplicate", "c12", "dedup", "near_duplicate", partner_url="p12", jaccard=0.99),  # not the same bytes
+    row("exact_duplicate", "c13", "dedup", "exact_duplicate", partner_url="c14", jaccard=1.0),  # both, for a third
+    row("kept", "c13", "kept"),
+]
 
 
 @pytest.fixture
 def judged(tmp_path: Path) -> Any:
     folder(tmp_path)
-    truth = tmp_path / "truth.jsonl"
-    truth.write_text("".join(json.dumps(item) + "\n" for item in TRUTH))
+    path = tmp_path / "truth.jsonl"
 
-    def judge(*overrides: str) -> SelfCheck:
-        return check(Outputs.of(recipe(*overrides), tmp_path), truth)
+    def judge(*overrides: str, truth: list[dict[str, Any]] = TRUTH) -> SelfCheck:
+        path.write_text("".join(json.dumps(item) + "\n" for item in truth))
+        return check(Outputs.of(recipe(*overrides), tmp_path), path)
 
     return judge
 
@@ -184,6 +211,18 @@ def test_every_verdict(judged: Any) -> None:
     assert missed["broken"].expected == "dropped by extract: status"
     assert missed["n2"].expected == "found as a duplicate of p2 (Jaccard 0.900)"
     assert missed["s6"].expected.startswith("not taken for a duplicate of p6")
+
+
+def test_a_payload_duplicate_is_right_only_as_the_copy_of_its_partner(judged: Any) -> None:
+    found = judged(truth=PAYLOADS)
+    assert counts(found) == {
+        "kept": (1, 1, 0, 0, 0),
+        "exact_duplicate": (4, 4, 3, 0, 0),
+        "near_duplicate": (1, 1, 0, 0, 0),
+    }
+    assert {miss.url: miss.found for miss in found.misses} == {
+        url: "dropped by extract: payload_duplicate" for url in ("c11", "c12", "c13")
+    }
 
 
 def test_the_threshold_decides_which_pairs_are_duplicates(judged: Any) -> None:

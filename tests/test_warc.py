@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import hashlib
 import os
@@ -74,7 +75,7 @@ def whole(found) -> list[int]:
 
 @settings(max_examples=30, deadline=None)
 @given(
-    bodies=st.lists(st.binary(max_size=300), min_size=1, max_size=5),
+    bodies=st.lists(st.binary(max_size=300), min_size=1, max_size=5, unique=True),
     layout=st.sampled_from(["plain", "members", "one member", "cut into members"]),
 )
 def test_round_trip(tmp_path_factory, bodies, layout):
@@ -237,20 +238,6 @@ def test_a_flipped_bit_anywhere(tmp_path_factory, place, bit, packed):
     assert len(found) + sum(skipped.values()) >= 20
 
 
-@pytest.mark.parametrize("packed", [True, False])
-@pytest.mark.parametrize("left", [0.3, 0.52, 0.9, 0.999])
-def test_a_truncated_file_keeps_what_is_whole(tmp_path, left, packed):
-    parts = [gzip.compress(part) for part in twenty()] if packed else twenty()
-    data = b"".join(parts)[: int(left * sum(map(len, parts)))]
-    complete = sum(sum(map(len, parts[: i + 1])) <= len(data) for i in range(20))
-    found, _ = loaded(tmp_path, data, "a.warc.gz" if packed else "a.warc")
-    assert whole(found)[:complete] == list(range(complete))
-    # A plain record that lacks only its closing newlines is whole.
-    assert len(whole(found)) - complete in ((0,) if packed else (0, 1))
-    at_boundary = len(data) == sum(map(len, parts[:complete]))
-    assert len(found) == complete + (not at_boundary)
-
-
 def test_a_truncated_single_gzip_stream_keeps_what_is_whole(tmp_path):
     data = gzip.compress(b"".join(twenty(digest=False)))
     found, _ = loaded(tmp_path, data[: len(data) // 2], "a.warc.gz")
@@ -269,25 +256,12 @@ def test_a_damaged_single_gzip_stream_gives_only_what_is_proved(tmp_path, digest
     assert found[-1]["problem"] == "damaged"
 
 
-@pytest.mark.parametrize("packed", [True, False])
-@pytest.mark.parametrize("lie", [0, 1, 300, -1, 5000, 10**7, 10**12, "many", ""])
-def test_a_wrong_content_length_loses_one_record(tmp_path, lie, packed):
-    parts = twenty(digest=False)
-    size = len(http(page(7)))
-    length = lie if isinstance(lie, str) or lie >= 0 else size + lie
-    parts[7] = record(http(page(7)), "http://x/7", length=length, digest=False)
-    data = b"".join(gzip.compress(part) for part in parts) if packed else b"".join(parts)
-    found, _ = loaded(tmp_path, data, "a.warc.gz" if packed else "a.warc", max_record_mb=1)
-    assert whole(found) == [*range(7), *range(8, 20)]
-    assert [row["url"] for row in found if row["problem"]] == ["http://x/7"]
-
-
 @pytest.mark.parametrize("lie", [1500, 5000, 70_000, 2_000_000, 10**12])
 @pytest.mark.parametrize("layout", ["plain", "one member", "cut into members"])
-def test_lying_lengths_inside_one_stream_lose_only_their_records(tmp_path, lie, layout):
+def test_lying_lengths_inside_one_stream_lose_only_what_nothing_proves(tmp_path, lie, layout):
     parts = [record(http(page(i)), f"http://x/{i}", digest=False) for i in range(500)]
     for i in (50, 51, 300):
-        parts[i] = record(http(page(i)), f"http://x/{i}", length=lie, digest=False)
+        parts[i] = record(http(page(i)[: -4 if i == 51 else None]), f"http://x/{i}", length=lie, digest=False)
     data, name = b"".join(parts), "a.warc" if layout == "plain" else "a.warc.gz"
     if layout == "one member":
         data = gzip.compress(data)
@@ -296,8 +270,29 @@ def test_lying_lengths_inside_one_stream_lose_only_their_records(tmp_path, lie, 
         cut = sum(map(len, parts[:50])) + 20
         data = gzip.compress(data[:cut]) + gzip.compress(data[cut:])
     found, _ = loaded(tmp_path, data, name, max_record_mb=1)
-    assert whole(found) == [i for i in range(500) if i not in (50, 51, 300)]
-    assert [row["url"] for row in found if row["problem"]] == [f"http://x/{i}" for i in (50, 51, 300)]
+    # In a plain file, bytes may be missing.
+    lost = [51] if layout != "plain" else [50, 51, 300]
+    assert whole(found) == [i for i in range(500) if i not in lost]
+    assert [row["url"] for row in found if row["problem"]] == [f"http://x/{i}" for i in lost]
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_what_proves_a_record_whose_length_lies(tmp_path, packed):
+    """A digest, or the response's own length, say that it is whole, and that it is not."""
+    text = b"no page, no end"
+    cut = b"<html>cut before </html>"
+    blocks = [
+        record(http(text), "http://x/digest", length=3),
+        record(http(text + b"1", "Content-Length: 16"), "http://x/length", length=900, digest=False),
+        record(http(chunked(text + b"2"), "Transfer-Encoding: chunked"), "http://x/chunks", length=-1, digest=False),
+        record(http(text + b"3"), "http://x/nothing", length=900, digest=False),
+        record(http(cut, f"Content-Length: {len(cut) + 1}"), "http://x/cut", length=900, digest=False),
+        record(http(cut), "http://x/other", length=900, extra=[f"WARC-Block-Digest: sha1:{'0' * 40}"], digest=False),
+    ]
+    data = b"".join(gzip.compress(block) for block in blocks) if packed else b"".join(blocks)
+    found, _ = loaded(tmp_path, data)
+    assert [row["url"][9:] for row in found if not row["problem"]] == ["digest", "length", "chunks"]
+    assert [row["content"] for row in found if not row["problem"]] == [text, text + b"1", text + b"2"]
 
 
 def test_a_stream_of_lying_lengths_takes_bounded_memory_and_one_look_at_its_end(tmp_path):
@@ -332,7 +327,7 @@ def test_what_lies_between_gzip_members(tmp_path):
     data = first + b"garbage" * 9 + second + empty + empty + third + bytes(5000)
     found, skipped = loaded(tmp_path, data, "a.warc.gz")
     assert whole(found) == [0, 1, 2]
-    assert [row["detail"] for row in found if row["problem"]] == ["63 bytes that are no gzip member"]
+    assert [row["detail"] for row in found if row["problem"]] == [f"no gzip member; 63 bytes at {len(first)}"]
     assert skipped == {"empty_member": 2, "padding": 1}
 
 
@@ -408,9 +403,88 @@ def test_as_fastwarc_on_clean_files(name):
 
 
 def test_every_file_of_the_conformance_kit_is_read():
+    """As many records as fastwarc counts, where it reads to the end; every row and every count stands for bytes."""
+    from fastwarc.warc import ArchiveIterator
+
     files = [path for path in sorted(kit("warc").rglob("*")) if path.is_file() and ".arc" not in path.name]
     assert len(files) > 30
+    counted = 0
     for path in files:
         found, skipped = load(path)
         assert found or skipped, path
+        with path.open("rb") as stream, contextlib.suppress(OSError):
+            count = sum(1 for _ in ArchiveIterator(stream, parse_http=False))
+            gaps = sum("no gzip member" in (row["detail"] or "") for row in found)
+            beside = sum(skipped[kind] for kind in ("empty_member", "empty_file", "padding"))
+            assert len(found) + sum(skipped.values()) - gaps - beside == count, path
+            counted += 1
+    assert counted > 30
     assert sum(not row["problem"] for row in load(kit("warc/gowarc/corrupted-mid-record.warc.gz.open"))[0]) == 12
+
+
+# Payloads and what they say of reuse.
+
+
+def test_an_equal_payload_costs_no_parse(tmp_path):
+    first, second = page(1), page(2)
+    lie = ["WARC-Payload-Digest: sha1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"]
+    packed = gzip.compress(first, mtime=0)
+    parts = [
+        record(http(first), "http://x/0", extra=lie),
+        record(http(second), "http://x/1", extra=lie),
+        record(http(first, "Server: other"), "http://y/2"),
+        record(http(b""), "http://x/3"),
+        record(http(b""), "http://x/4"),
+        record(http(packed, "Content-Encoding: gzip"), "http://x/5"),
+        record(http(packed, "Content-Encoding: x-gzip"), "http://x/6"),
+        record(http(packed, "Content-Encoding: gzip"), "http://x/7"),
+        record(http(first, kind="text/html; charset=utf-8"), "http://x/8"),
+        record(http(first, "X-Robots-Tag: noai"), "http://x/9"),
+        record(first, "http://x/10", kind="resource", extra=["Content-Type: text/html"]),
+    ]
+    found, _ = loaded(tmp_path, b"".join(map(gzip.compress, parts)), "a.warc.gz")
+    starts = [sum(len(gzip.compress(part)) for part in parts[:i]) for i in range(len(parts))]
+    assert [row["url"] for row in found] == [f"http://{'y' if i == 2 else 'x'}/{i}" for i in range(11)]
+    assert {row["url"][9:]: row["detail"] for row in found if row["problem"] == "payload_duplicate"} == {
+        "2": f"a.warc.gz#{starts[0]}",
+        "7": f"a.warc.gz#{starts[5]}",
+    }
+    assert sum(row["problem"] is None for row in found) == 9
+
+
+def test_what_was_no_document_stands_for_no_other(tmp_path):
+    body = page(1)
+    data = [
+        gzip.compress(record(http(body, status="404 Not Found"), "http://x/0")),
+        gzip.compress(record(http(body, kind="image/png"), "http://x/1")),
+        gzip.compress(record(http(body), "http://x/2"))[:-1] + b"!",
+        gzip.compress(record(http(body), "http://x/3", extra=["WARC-Truncated: time"])),
+        gzip.compress(record(http(body, f"Content-Length: {len(body) + 1}"), "http://x/4")),
+        gzip.compress(record(http(body), "http://x/5", length=3)),
+        gzip.compress(record(http(body), "http://x/6")),
+        gzip.compress(record(http(body), "http://x/7", length=3)),
+        gzip.compress(record(http(body), "http://x/8")),
+    ]
+    found, _ = loaded(tmp_path, b"".join(data), "a.warc.gz")
+    damaged = "damaged"
+    assert [row["problem"] for row in found] == [
+        *("status", "content_type", damaged, damaged, damaged, None, None, None, "payload_duplicate")
+    ]
+    assert found[8]["detail"] == found[6]["locator"]
+
+
+def test_every_header_that_speaks_of_reuse_is_kept(tmp_path):
+    fields = ["X-Robots-Tag: noindex", "x-robots-tag: otherbot:\t noai,", "\tnoimageai", "TDM-Reservation: 1"]
+    data = b"".join(
+        [
+            record(http(page(1), *fields, "X-ROBOTS-TAG: noindex", "Robots: none"), "http://x/1"),
+            record(http(page(2)), "http://x/2"),
+            record(http(page(3), "X-Robots-Tag: caf\xe9".encode("latin-1").decode("latin-1")), "http://x/3"),
+        ]
+    )
+    found, _ = loaded(tmp_path, data)
+    assert [row["opt_out"] for row in found] == [
+        "x-robots-tag: noindex\nx-robots-tag: otherbot: noai, noimageai\ntdm-reservation: 1",
+        None,
+        "x-robots-tag: café",
+    ]

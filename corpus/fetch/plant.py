@@ -164,8 +164,10 @@ class _Planter:
             url = self.publisher.any_url(path)
             self.planted.responses.append(Response(url, content, media_type=media_type))
             self._record("content_type", url, "extract", "content_type")
-        for _, content in zip(range(counts.empty), itertools.cycle(EMPTY)):
+        for number in range(counts.empty):
             url = self.publisher.any_url("/empty/{}")
+            # Each of other bytes, or it would go for being a copy.
+            content = EMPTY[number % len(EMPTY)] + b"\n" * (number // len(EMPTY))
             self.planted.responses.append(Response(url, content))
             self._record("empty", url, "extract", "empty")
 

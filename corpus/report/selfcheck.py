@@ -25,6 +25,8 @@ from corpus.store import read_table
 _Z = 1.959963984540054  # 95%
 _PAIRS = ("exact_duplicate", "near_duplicate", "similar")
 _ORDER = ("kept", *_PAIRS)
+PAYLOAD = "payload_duplicate"
+"""Rule of `extract`: the same bytes as an earlier response of the same file."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +110,13 @@ def wilson(right: int, n: int) -> tuple[float, float]:
 
 @dataclass
 class _Fate:
-    """Where a page ended: dropped by `stage` for `rules`, or alive (None); its cluster of duplicates."""
+    """Where a page ended: dropped by `stage` for `rules`, or alive (None); its cluster of duplicates.
+
+    `payload`: partition and locator of the first page with the same bytes, itself or what a `payload_duplicate` names.
+    """
 
     id: bytes
+    payload: tuple[str, str]
     stage: str | None = None
     rules: tuple[str, ...] = ()
     cluster: bytes | None = None
@@ -207,6 +213,9 @@ class _Judge:
         partner = self.fates.get(row["partner_url"])
         if partner is None:
             return "wrong"
+        if any(PAYLOAD in page.rules for page in (fate, partner)):
+            # Pages of the same bytes are equal; what was taken for that and is not, is lost.
+            return "right" if fate.payload == partner.payload and row["jaccard"] == 1.0 else "wrong"
         if any(page.stage not in (None, "dedup") for page in (fate, partner)):
             return "apart"
         together = fate.cluster is not None and fate.cluster == partner.cluster
@@ -232,17 +241,20 @@ def _fates(outputs: Outputs, urls: Iterable[str]) -> dict[str, _Fate]:
     """url -> where its page ended; URLs that no document has are left out."""
     wanted = pa.array(sorted(urls), pa.string())
     fates: dict[str, _Fate] = {}
-    for _, _, batch in scan(outputs):
+    for partition, _, batch in scan(outputs):
         rows = batch.filter(pc.is_in(batch.column("url"), value_set=wanted))
-        for id_, url in zip(rows.column("id").to_pylist(), rows.column("url").to_pylist(), strict=True):
-            fates[url] = _Fate(id_)
+        columns = (rows.column(name).to_pylist() for name in ("id", "url", "locator"))
+        for id_, url, locator in zip(*columns, strict=True):
+            fates[url] = _Fate(id_, (partition, locator))
     by_id = {fate.id: fate for fate in fates.values()}
     ids = pa.array(sorted(by_id), ID)
-    for step, _, path in outputs.ledgers():
-        for batch in read_table(path, ["id", "rule"], ROWS):
+    for step, partition, path in outputs.ledgers():
+        for batch in read_table(path, ["id", "rule", "detail"], ROWS):
             for row in batch.filter(pc.is_in(batch.column("id"), value_set=ids)).to_pylist():
                 fate = by_id[row["id"]]
                 fate.stage, fate.rules = step.stage, (*fate.rules, row["rule"])
+                if row["rule"] == PAYLOAD:
+                    fate.payload = partition, row["detail"]
     if outputs.has("dedup/clusters"):
         for partition in outputs.partitions:
             for batch in read_table(outputs.table("dedup/clusters", partition), ["id", "cluster"], ROWS):

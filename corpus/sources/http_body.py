@@ -9,13 +9,17 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
-from corpus.sources.records import parse_headers
+from corpus.sources.headers import first_of_each, header_fields
 
 _STATUS = re.compile(rb"HTTP/\d(?:\.\d)?[ \t]+(\d{3})")
 _BLANK = re.compile(rb"\r?\n\r?\n")
 _CHUNK = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]{0,1024})?\r?\n")
 _STEP = 64 << 10
+# As many as curl takes.
+_MAX_CODINGS = 5
+_OPT_OUT = ("x-robots-tag", "tdm-reservation")
 
 
 class BodyError(Exception):
@@ -26,31 +30,76 @@ class BodyError(Exception):
         self.problem, self.detail = problem, detail
 
 
-def parse(block: bytes) -> tuple[int, dict[str, str], bytes] | None:
-    """(status, headers, stored body), or None for a block that is no HTTP response."""
+class Response(NamedTuple):
+    """An HTTP response: `headers` with names in lower case, the first of equal names; `body` as stored.
+
+    `opt_out` is what it says of reuse, as `corpus.documents.RAW` has it: every `X-Robots-Tag` (which may be repeated)
+    and `TDM-Reservation` (W3C TDMRep), one a line.
+    """
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    opt_out: str | None
+
+
+def parse(block: bytes) -> Response | None:
+    """None for a block that is no HTTP response. Raises BodyError (`damaged`) for a header that does not end."""
     status = _STATUS.match(block)
     if status is None:
         return None
     blank = _BLANK.search(block, 0, 1 << 20)
     if blank is None:
         raise BodyError("damaged", "the HTTP header does not end")
-    return int(status[1]), parse_headers(block[: blank.start()]), block[blank.end() :]
+    fields = header_fields(block[: blank.start()])
+    said = [f"{name}: {' '.join(value.split())}" for name, value in fields if name in _OPT_OUT]
+    # Each once: a header may say the same a thousand times.
+    opt_out = "\n".join(dict.fromkeys(said)) if said else None
+    return Response(int(status[1]), first_of_each(fields), block[blank.end() :], opt_out)
+
+
+def ends_where_it_says(block: bytes) -> bool | None:
+    """Whether a response ends where its own framing says (RFC 9112, 6.3); None where that says nothing."""
+    try:
+        response = parse(block)
+        if response is None:
+            return None
+        headers, body = response.headers, response.body
+        if _chunked(headers):
+            return None if _dechunk(body) is body else True
+    except BodyError:
+        return False
+    length = headers.get("content-length", "")
+    if not length.isdecimal():
+        return None
+    # A body that was stored decoded has another length than its header says.
+    return int(length[:18]) == len(body) or (None if _codings(headers) else False)
 
 
 def decode(headers: dict[str, str], raw: bytes, limit: int) -> bytes:
     """The body of at most `limit` bytes. Raises BodyError: `damaged` (cut), `too_large`, `decode_error`."""
-    codings = [name.strip() for name in headers.get("content-encoding", "").lower().split(",")]
-    codings = [name for name in codings if name not in ("", "identity", "none", "utf-8")]
-    chunked = "chunked" in headers.get("transfer-encoding", "").lower()
+    codings, chunked = _codings(headers), _chunked(headers)
     length = headers.get("content-length", "")
     if not chunked and not codings and length.isdecimal() and len(raw) < int(length[:18]):
         raise BodyError("damaged", f"HTTP Content-Length {length}, body {len(raw)} bytes")
+    if len(codings) > _MAX_CODINGS:
+        raise BodyError("decode_error", f"{len(codings)} codings one in another")
     body = _dechunk(raw) if chunked else raw
     for name in reversed(codings):
         body = _undo(name, body, limit)
-    if len(body) > limit:
-        raise BodyError("too_large", f"more than {limit} bytes")
     return body
+
+
+def _codings(headers: dict[str, str]) -> list[str]:
+    """Content codings in the order in which they were applied."""
+    if "content-encoding" not in headers:
+        return []
+    names = [name.strip() for name in headers["content-encoding"].lower().split(",")]
+    return [name for name in names if name not in ("", "identity", "none", "utf-8")]
+
+
+def _chunked(headers: dict[str, str]) -> bool:
+    return "chunked" in headers.get("transfer-encoding", "").lower()
 
 
 def _dechunk(raw: bytes) -> bytes:

@@ -1,45 +1,77 @@
-"""WARC files: responses with status 200 and an HTML type, HTML resources, and conversions (WET) are documents."""
+"""Crawl files (WARC, WET, ARC): responses with status 200 and an HTML type, HTML resources, and conversions.
+
+Gzip, zstd or plain, by member or in one piece; what a file is, its content tells, not its name.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
+import xxhash
 
 from corpus.errors import InputError
+from corpus.sources.arc import ArcGrammar
 from corpus.sources.config import SourceConfig
-from corpus.sources.http_body import BodyError, decode, parse
-from corpus.sources.members import MAGIC, Gap, PlainFile, members, resync
+from corpus.sources.framing import Framing, Gap, Plain
+from corpus.sources.http_body import BodyError, Response, decode, parse
+from corpus.sources.members import Gzip
 from corpus.sources.pieces import InputFile
-from corpus.sources.records import Record, records
+from corpus.sources.records import Grammar, Record, WarcGrammar, records
 from corpus.sources.rows import Row, batches, valid
+from corpus.sources.zstd_frames import ZstdFile
 
 HTML = ("text/html", "application/xhtml+xml")
+_HTML_BEGIN = re.compile(rb"(?i)<html|<!doctype html")
 _DOCUMENTS = ("response", "resource", "conversion")
-_OTHERS = ("warcinfo", "request", "metadata", "revisit", "continuation")
+_OTHERS = ("warcinfo", "request", "metadata", "revisit", "continuation", "filedesc", "dns")
+_WARC, _ARC = WarcGrammar(), ArcGrammar()
+# How much of a file with a damaged beginning is searched for what it is.
+_SNIFF = 64 << 20
+_MAX_PAYLOADS = 1 << 20
 
 
 def read(files: tuple[InputFile, ...], config: SourceConfig, skipped: Counter[str]) -> Iterator[pa.RecordBatch]:
-    """The documents of each file; `date` is WARC-Date, the time of the fetch.
+    """The documents of each file; `date` is WARC-Date or Archive-date, the time of the fetch.
 
-    The locator is `file#offset`: of the record in a plain file, of the gzip member in a compressed one, there with
-    `:index` for the second and later records of a member. Problems: `status`, `content_type`, `damaged`,
-    `too_large`, `decode_error`. Skipped, by WARC-Type: records of other types; `empty_member`, `padding`,
-    `empty_file`. Raises InputError when a file cannot be opened or read.
+    The locator is `file#offset`: of the record in a plain file, of the gzip member or zstd frame in a compressed one,
+    there with `:index` for the second and later records of a member. Problems: `status`, `content_type`, `damaged`,
+    `too_large`, `decode_error`, and `payload_duplicate` for a response with the stored body of an earlier one of the
+    same file, whose locator is the detail. Skipped: records of other types, by type; `empty_member`, `padding`,
+    `dictionary`, `skippable_frame`, `empty_file`. Raises InputError when a file cannot be opened or read.
     """
     return batches(row for file in files for row in _rows(file, config, skipped))
 
 
+class Payloads:
+    """Stored bodies that became documents, by a digest of our own: what a header says of its body may be a lie.
+
+    The first 2**20 of a file, some 170 MB; later ones are let through.
+    """
+
+    def __init__(self) -> None:
+        self._first: dict[bytes, str] = {}
+
+    def first(self, offset: str, body: bytes, judged: str) -> str | None:
+        """Where the first with this body, and what else it is judged by, stands; None if this is the first."""
+        key = xxhash.xxh3_128_digest(xxhash.xxh3_128_digest(body) + judged.encode("utf-8", "replace"))
+        found = self._first.get(key)
+        if found is None and len(self._first) < _MAX_PAYLOADS:
+            self._first[key] = offset
+        return found
+
+
 def _rows(file: InputFile, config: SourceConfig, skipped: Counter[str]) -> Iterator[Row]:
-    empty = True
+    payloads, empty = Payloads(), True
     try:
         with Path(file.path).open("rb") as stream:
             for offset, record in _records(stream.fileno(), config.max_record_bytes, skipped):
                 empty = False
-                row = _row(f"{file.relative}#{offset}", record, config.max_record_bytes, skipped)
+                row = _row(file.relative, offset, record, config.max_record_bytes, skipped, payloads)
                 if row is not None:
                     yield row
     except OSError as error:
@@ -51,80 +83,133 @@ def _rows(file: InputFile, config: SourceConfig, skipped: Counter[str]) -> Itera
 
 
 def _records(descriptor: int, limit: int, skipped: Counter[str]) -> Iterator[tuple[str, Record]]:
-    size = os.fstat(descriptor).st_size
-    begin = os.pread(descriptor, 64, 0).lstrip(b"\r\n")
-    # A file whose first byte is damaged is still known by what follows.
-    if begin.startswith(b"WARC/") or not (begin.startswith(MAGIC) or resync(descriptor, 0, size) < size):
-        for record in records(PlainFile(descriptor), limit):
-            yield str(record.position), record
-        return
-    for member in members(descriptor, size):
+    """(offset, record) of each record and of each range that holds none."""
+    framing, grammar = frame(descriptor)
+    for member in framing.members():
         if isinstance(member, Gap):
-            if member.zeros:
-                skipped["padding"] += 1
+            if member.kind:
+                skipped[member.kind] += 1
             else:
-                detail = f"{member.size} bytes that are no gzip member"
+                detail = f"no {framing.name} member; {_range(member.offset, member.stop)}"
                 yield str(member.offset), Record(0, 0, {}, problem="damaged", detail=detail)
             continue
         found = False
-        for record in records(member, limit):
+        for record in records(member, limit, grammar):
             found = True
-            yield f"{member.offset}:{record.index}" if record.index else str(member.offset), record
-        if not found:
+            if record.problem == "damaged":
+                start, stop = (member.offset, member.stop()) if member.error else (record.position, record.end)
+                inside = " of what the member holds" if member.compressed and not member.error else ""
+                record.detail = f"{record.detail}; {_range(start, stop)}{inside}"
+            offset = member.offset if member.compressed else record.position
+            yield f"{offset}:{record.index}" if member.compressed and record.index else str(offset), record
+        if not found and member.compressed:
             skipped["empty_member"] += 1
 
 
-def _row(locator: str, record: Record, limit: int, skipped: Counter[str]) -> Row | None:
+def _range(start: int, stop: int) -> str:
+    return f"{stop - start} bytes at {start}"
+
+
+def frame(descriptor: int) -> tuple[Framing, Grammar]:
+    """How an open file is cut into members, and what its records look like, by the first record that can be found."""
+    size = os.fstat(descriptor).st_size
+    plain = Plain(descriptor, size, _begins)
+    compressed = (Gzip(descriptor, size, _begins), ZstdFile(descriptor, size, _begins))
+    begin = os.pread(descriptor, 8192, 0).lstrip(b"\r\n")
+    found: Framing | None = None
+    if _begins(begin):
+        found = plain
+    for framing in compressed:
+        if found is None and framing.starts_file():
+            found = framing
+    if found is None:
+        # The first bytes are damaged: the first record that is whole tells.
+        starts = [_plain_start(descriptor, size), *(framing.resync(0) for framing in compressed)]
+        found = (plain, *compressed)[starts.index(min(starts))]
+    if found is not plain:
+        begin = found.first_bytes(found.resync(0)).lstrip(b"\r\n")
+    elif not _begins(begin):
+        begin = os.pread(descriptor, 8192, _plain_start(descriptor, size))
+    grammar = _ARC if _ARC.begins(begin) else _WARC
+    found.begins = grammar.begins
+    return found, grammar
+
+
+def _begins(data: bytes) -> bool:
+    return _WARC.begins(data) or _ARC.begins(data)
+
+
+def _plain_start(descriptor: int, size: int) -> int:
+    """Where the first record of an uncompressed file begins, as far as it is searched; else its size."""
+    either, overlap = re.compile(_WARC.next.pattern + b"|" + _ARC.next.pattern), _ARC.overlap
+    for at in range(0, min(size, _SNIFF), 1 << 20):
+        found = either.search(os.pread(descriptor, (1 << 20) + overlap, at))
+        if found:
+            return at + found.start()
+    return size
+
+
+def _row(file: str, offset: str, record: Record, limit: int, skipped: Counter[str], payloads: Payloads) -> Row | None:
     """None for a record that is no document by its type, whole or not."""
     headers = record.headers
     kind = headers.get("warc-type", "").lower()
     if kind in _OTHERS or (kind and kind not in _DOCUMENTS and not record.problem):
         skipped[kind if kind in _OTHERS else "unknown_type"] += 1
         return None
-    base = Row(
-        locator,
-        url=valid(headers.get("warc-target-uri", "").strip("<> ")) or None,
-        date=headers.get("warc-date") or None,
-    )
+    url = valid(headers.get("warc-target-uri", "").strip("<> ")) or None
+    locator, date = f"{file}#{offset}", headers.get("warc-date") or None
     if record.problem:
-        return base._replace(problem=record.problem, detail=record.detail)
+        return Row(locator, url, date, problem=record.problem, detail=valid(record.detail or ""))
     try:
-        media_type, charset, content = _content(kind, record, limit)
+        response = _response(kind, record)
+        declared, content = headers.get("content-type", ""), record.block
+        if response is not None:
+            declared = response.headers.get("content-type") or headers.get("warc-identified-payload-type", "")
+        name, charset = _declared(declared)
+        if name:
+            _require_document(kind, name)
+        if response is not None:
+            content = decode(response.headers, response.body, limit)
+        if not name:
+            name = "text/html" if _HTML_BEGIN.search(content, 0, 1024) else "none"
+            _require_document(kind, name)
     except BodyError as error:
-        return base._replace(problem=error.problem, detail=valid(error.detail))
-    return base._replace(content=content, media_type=media_type, charset=charset)
+        return Row(locator, url, date, problem=error.problem, detail=valid(error.detail))
+    media_type = "text/plain" if name == "text/plain" else "text/html"
+    if response is not None and response.body and not record.mended:
+        codings = [response.headers.get(name, "") for name in ("content-encoding", "transfer-encoding")]
+        # What is read or judged otherwise is no duplicate.
+        judged = "\0".join([media_type, charset or "", response.opt_out or "", *codings])
+        first = payloads.first(offset, response.body, judged)
+        if first is not None:
+            return Row(locator, url, date, problem="payload_duplicate", detail=f"{file}#{first}")
+    opt_out = response.opt_out if response else None
+    return Row(locator, url, date, content=content, media_type=media_type, charset=charset, opt_out=opt_out)
 
 
-def _content(kind: str, record: Record, limit: int) -> tuple[str, str | None, bytes]:
-    """(media type, declared charset, body) of a whole record. Raises BodyError when it is no document."""
-    headers, body = record.headers, record.block
+def _response(kind: str, record: Record) -> Response | None:
+    """The HTTP response of a whole record, if it holds one. Raises BodyError when it is no document."""
+    headers = record.headers
     if "warc-truncated" in headers:
         raise BodyError("damaged", f"WARC-Truncated: {headers['warc-truncated']}")
     if headers.get("warc-segment-number"):
         raise BodyError("damaged", "a segment of a record")
     if not kind:
         raise BodyError("damaged", "no WARC-Type")
-    declared = headers.get("content-type", "")
-    response = parse(body) if kind == "response" else None
-    if response is not None:
-        status, fields, raw = response
-        if status != 200:
-            raise BodyError("status", str(status))
-        declared = fields.get("content-type") or headers.get("warc-identified-payload-type", "")
-        _media_type(kind, declared, raw)
-        body = decode(fields, raw, limit)
-    media_type, charset = _media_type(kind, declared, body)
-    return media_type, charset, body
+    response = parse(record.block) if kind == "response" else None
+    if response is not None and response.status != 200:
+        raise BodyError("status", str(response.status))
+    return response
 
 
-def _media_type(kind: str, declared: str, body: bytes) -> tuple[str, str | None]:
-    """(media type as `RAW` has it, declared charset). Raises BodyError `content_type` for one that is no document."""
-    name, _, parameters = declared.partition(";")
-    name = name.strip().lower()
-    if not name and (b"<html" in body[:1024].lower() or b"<!doctype html" in body[:1024].lower()):
-        name = "text/html"
+def _declared(value: str) -> tuple[str, str | None]:
+    """(media type, charset) of a Content-Type header, in lower case."""
+    name, _, parameters = value.lower().partition(";")
+    _, _, charset = parameters.partition("charset=")
+    return name.strip(), charset.split(";")[0].strip("\"' \t")[:40] or None
+
+
+def _require_document(kind: str, name: str) -> None:
+    """Raise BodyError `content_type` for a media type that is no document."""
     if name not in HTML and not (kind == "conversion" and name == "text/plain"):
-        raise BodyError("content_type", (name or "none")[:100])
-    _, _, charset = parameters.lower().partition("charset=")
-    charset = charset.split(";")[0].strip("\"' \t")[:40]
-    return ("text/plain" if name == "text/plain" else "text/html"), charset or None
+        raise BodyError("content_type", name[:100])
