@@ -63,6 +63,8 @@ RAW = pa.schema(
         # What the transport said of reuse: the values of `X-Robots-Tag` and `TDM-Reservation`, as
         # `x-robots-tag: VALUE` and `tdm-reservation: VALUE`, one a line.
         pa.field("opt_out", pa.string()),
+        # Digest of what was stored and of all else that its text depends on: equal ones give equal documents.
+        pa.field("payload", pa.binary(16)),
     ]
 )
 

@@ -13,11 +13,15 @@ from collections import Counter
 from pathlib import Path
 
 import brotli
+import pyarrow as pa
 import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from corpus.documents import RAW
+from corpus.extract.admission import Admission
+from corpus.extract.config import ExtractConfig
 from corpus.sources import SourceConfig, discover, read
 
 KITS = Path(os.environ.get("CORPUSMILL_KITS") or Path(__file__).parents[2] / "shared" / "kits")
@@ -425,6 +429,11 @@ def test_every_file_of_the_conformance_kit_is_read():
 # Payloads and what they say of reuse.
 
 
+def refusals(rows, **settings):
+    """What the stage refuses of these rows before it parses any."""
+    return Admission(ExtractConfig.model_validate(settings), {}).judge(pa.RecordBatch.from_pylist(rows, schema=RAW))
+
+
 def test_an_equal_payload_costs_no_parse(tmp_path):
     first, second = page(1), page(2)
     lie = ["WARC-Payload-Digest: sha1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"]
@@ -445,11 +454,14 @@ def test_an_equal_payload_costs_no_parse(tmp_path):
     found, _ = loaded(tmp_path, b"".join(map(gzip.compress, parts)), "a.warc.gz")
     starts = [sum(len(gzip.compress(part)) for part in parts[:i]) for i in range(len(parts))]
     assert [row["url"] for row in found] == [f"http://{'y' if i == 2 else 'x'}/{i}" for i in range(11)]
-    assert {row["url"][9:]: row["detail"] for row in found if row["problem"] == "payload_duplicate"} == {
-        "2": f"a.warc.gz#{starts[0]}",
-        "7": f"a.warc.gz#{starts[5]}",
+    assert refusals(found) == {
+        9: [("opt_out_noai", "x-robots-tag")],
+        2: [("payload_duplicate", f"a.warc.gz#{starts[0]}")],
+        7: [("payload_duplicate", f"a.warc.gz#{starts[5]}")],
     }
-    assert sum(row["problem"] is None for row in found) == 9
+    # What a rule refuses stands for no other.
+    blocked = refusals(found, urls={"block": ["http://x/0"]})
+    assert [blocked[row][0][0] for row in sorted(blocked)] == ["url_blocked", "payload_duplicate", "opt_out_noai"]
 
 
 def test_what_was_no_document_stands_for_no_other(tmp_path):
@@ -467,10 +479,8 @@ def test_what_was_no_document_stands_for_no_other(tmp_path):
     ]
     found, _ = loaded(tmp_path, b"".join(data), "a.warc.gz")
     damaged = "damaged"
-    assert [row["problem"] for row in found] == [
-        *("status", "content_type", damaged, damaged, damaged, None, None, None, "payload_duplicate")
-    ]
-    assert found[8]["detail"] == found[6]["locator"]
+    assert [row["problem"] for row in found] == ["status", "content_type", damaged, damaged, damaged, *[None] * 4]
+    assert refusals(found) == {8: [("payload_duplicate", found[6]["locator"])]}
 
 
 def test_every_header_that_speaks_of_reuse_is_kept(tmp_path):

@@ -31,6 +31,7 @@ class Row(NamedTuple):
     license: str | None = None
     programming_language: str | None = None
     opt_out: str | None = None
+    payload: bytes | None = None
 
 
 def valid(text: str) -> str:

@@ -32,7 +32,6 @@ _OTHERS = ("warcinfo", "request", "metadata", "revisit", "continuation", "filede
 _WARC, _ARC = WarcGrammar(), ArcGrammar()
 # How much of a file with a damaged beginning is searched for what it is.
 _SNIFF = 64 << 20
-_MAX_PAYLOADS = 1 << 20
 
 
 def read(files: tuple[InputFile, ...], config: SourceConfig, skipped: Counter[str]) -> Iterator[pa.RecordBatch]:
@@ -47,31 +46,13 @@ def read(files: tuple[InputFile, ...], config: SourceConfig, skipped: Counter[st
     return batches(row for file in files for row in _rows(file, config, skipped))
 
 
-class Payloads:
-    """Stored bodies that became documents, by a digest of our own: what a header says of its body may be a lie.
-
-    The first 2**20 of a file, some 170 MB; later ones are let through.
-    """
-
-    def __init__(self) -> None:
-        self._first: dict[bytes, str] = {}
-
-    def first(self, offset: str, body: bytes, judged: str) -> str | None:
-        """Where the first with this body, and what else it is judged by, stands; None if this is the first."""
-        key = xxhash.xxh3_128_digest(xxhash.xxh3_128_digest(body) + judged.encode("utf-8", "replace"))
-        found = self._first.get(key)
-        if found is None and len(self._first) < _MAX_PAYLOADS:
-            self._first[key] = offset
-        return found
-
-
 def _rows(file: InputFile, config: SourceConfig, skipped: Counter[str]) -> Iterator[Row]:
-    payloads, empty = Payloads(), True
+    empty = True
     try:
         with Path(file.path).open("rb") as stream:
             for offset, record in _records(stream.fileno(), config.max_record_bytes, skipped):
                 empty = False
-                row = _row(file.relative, offset, record, config.max_record_bytes, skipped, payloads)
+                row = _row(file.relative, offset, record, config.max_record_bytes, skipped)
                 if row is not None:
                     yield row
     except OSError as error:
@@ -149,7 +130,7 @@ def _plain_start(descriptor: int, size: int) -> int:
     return size
 
 
-def _row(file: str, offset: str, record: Record, limit: int, skipped: Counter[str], payloads: Payloads) -> Row | None:
+def _row(file: str, offset: str, record: Record, limit: int, skipped: Counter[str]) -> Row | None:
     """None for a record that is no document by its type, whole or not."""
     headers = record.headers
     kind = headers.get("warc-type", "").lower()
@@ -176,15 +157,16 @@ def _row(file: str, offset: str, record: Record, limit: int, skipped: Counter[st
     except BodyError as error:
         return Row(locator, url, date, problem=error.problem, detail=valid(error.detail))
     media_type = "text/plain" if name == "text/plain" else "text/html"
+    payload = None
     if response is not None and response.body and not record.mended:
         codings = [response.headers.get(name, "") for name in ("content-encoding", "transfer-encoding")]
-        # What is read or judged otherwise is no duplicate.
+        # What is read or judged otherwise is no duplicate. What a header says of its body may be a lie.
         judged = "\0".join([media_type, charset or "", response.opt_out or "", *codings])
-        first = payloads.first(offset, response.body, judged)
-        if first is not None:
-            return Row(locator, url, date, problem="payload_duplicate", detail=f"{file}#{first}")
+        payload = xxhash.xxh3_128_digest(xxhash.xxh3_128_digest(response.body) + judged.encode("utf-8", "replace"))
     opt_out = response.opt_out if response else None
-    return Row(locator, url, date, content=content, media_type=media_type, charset=charset, opt_out=opt_out)
+    return Row(
+        locator, url, date, content=content, media_type=media_type, charset=charset, opt_out=opt_out, payload=payload
+    )
 
 
 def _response(kind: str, record: Record) -> Response | None:
