@@ -17,6 +17,7 @@ import numpy as np
 from corpus.kernels import html_names as names
 from corpus.kernels.html_scan import (
     ALT,
+    HIDDEN,
     HIDES,
     HREF,
     TYPE,
@@ -25,11 +26,12 @@ from corpus.kernels.html_scan import (
     find,
     find_byte,
     has,
+    last_quotes,
     raw_end,
     reference,
     tag_name,
     token_hashes,
-)  # fmt: skip
+)
 
 _KIND = names.KIND
 _T = names.TAG
@@ -43,6 +45,9 @@ BLOCK_COLUMNS = 11
 PARENT, TAG, TOKENS, TOKENS_END, FLAGS, SOURCE = range(6)
 NODE_COLUMNS = 6
 
+# Stand around inline code; text itself holds no control characters but line ends and tabs.
+CODE_BEGIN, CODE_END = 1, 2
+
 MAX_BLOCKS, MAX_NODES, MAX_TOKENS = 200_000, 400_000, 24
 
 # Columns of the stack: element, name, the next lower one of that name, nearest open p, li, dd or dt, row, cell and
@@ -54,19 +59,27 @@ _STACK_COLUMNS = 12
 (
     _OUT, _BLOCKS, _NODES, _TOKENS, _TOP, _BEGIN, _SPACE, _LINK, _LINK_AT, _BOLD, _CODE, _N_CHARS, _N_LINK, _N_BOLD,
     _N_CODE, _N_LINKS, _N_BREAKS, _N_IMAGES, _N_CONTROLS, _FULL, _HIDE_TAG, _HIDE_COUNT, _BODY, _MARKDOWN, _QUOTE,
-) = range(25)  # fmt: skip
-_STATE = 25
-_BODY_TAG, _BUTTON, _TABLE, _CAPTION, _P_TAG, _LI_TAG, _DIV, _ADDRESS = (
-    _T[name] for name in ("body", "button", "table", "caption", "p", "li", "div", "address")
+    _HIDE_AT,
+) = range(26)  # fmt: skip
+_STATE = 26
+_BODY_TAG, _BUTTON, _TABLE, _CAPTION, _P_TAG, _LI_TAG = (
+    _T[name] for name in ("body", "button", "table", "caption", "p", "li")
 )
 _TR, _TD, _TH, _THEAD, _TBODY, _TFOOT, _DD_TAG, _DT_TAG, _H1, _H6 = (
     _T[name] for name in ("tr", "td", "th", "thead", "tbody", "tfoot", "dd", "dt", "h1", "h6")
 )
 _PRE_TAG, _LISTING, _XMP, _PLAINTEXT = (_T[name] for name in ("pre", "listing", "xmp", "plaintext"))
 _A, _B, _STRONG, _CODE_TAG, _KBD, _SAMP, _TT = (_T[name] for name in ("a", "b", "strong", "code", "kbd", "samp", "tt"))
-_BR, _IMG, _INPUT, _HR, _SCRIPT, _MATH = (_T[name] for name in ("br", "img", "input", "hr", "script", "math"))
+# What no implied end tag stops at.
+_TRANSPARENT = tuple(_T[name] for name in ("custom-element", "div", "address", "audio", "canvas", "datalist", "video"))
+_APPLET, _NOSCRIPT, _SELECT, _TEMPLATE = (_T[name] for name in ("applet", "noscript", "select", "template"))
+_BR, _IMG, _INPUT, _HR, _SCRIPT, _MATH, _SVG = (
+    _T[name] for name in ("br", "img", "input", "hr", "script", "math", "svg")
+)
 _TEX, _MATH_TEX = np.frombuffer(b"application/x-tex", np.uint8), np.frombuffer(b"math/tex", np.uint8)
-_MATH_END, _ANNOTATION_END = np.frombuffer(b"</math", np.uint8), np.frombuffer(b"</annotation", np.uint8)
+_MATH_END, _ANNOTATION, _ANNOTATION_END = (
+    np.frombuffer(mark, np.uint8) for mark in (b"</math", b"<annotation", b"</annotation")
+)
 
 
 def parse(data: np.ndarray, markdown: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, bool]:
@@ -75,7 +88,7 @@ def parse(data: np.ndarray, markdown: bool = False) -> tuple[np.ndarray, np.ndar
     text: uint8, white space collapsed and references resolved; blocks: int32[n, 11] and nodes: int32[m, 6], columns
     as above, both in document order, node 0 the root; tokens: uint32 hashes of the words in class, id, role and
     itemprop. `whole` is False when the page has more blocks or elements than MAX_BLOCKS or MAX_NODES. With `markdown`
-    inline code stands in backquotes. Formulas (MathML with a TeX annotation, MathJax scripts) become `$TeX$`.
+    inline code stands between CODE_BEGIN and CODE_END. Formulas (MathML with TeX, MathJax scripts) become `$TeX$`.
     """
     tags = int(np.count_nonzero(data == 60))
     rows = min(tags, MAX_NODES) + 2
@@ -97,7 +110,7 @@ def _parse(data, text, blocks, nodes, tokens, stack, state):  # type: ignore[no-
     last = np.full(_KIND.size, -1, np.int32)
     endless = np.zeros(_KIND.size, np.bool_)
     found = np.zeros((8, 2), np.int64)
-    quotes = _last_quotes(data, size)
+    quotes = last_quotes(data, size)
     state[_TOP] = -1
     _push(0, 0, 0, 0, 0, nodes, stack, last, state)
     i = 0
@@ -133,6 +146,8 @@ def _parse(data, text, blocks, nodes, tokens, stack, state):  # type: ignore[no-
             state[_HIDE_COUNT] += 1
         skipping = stack[state[_TOP], _SKIPS] != 0 or state[_HIDE_COUNT] > 0
         if kind == _RAW:
+            if data[i - 2] == 47 and stack[state[_TOP], _NAME] == _SVG:
+                continue
             end = -1 if endless[tag] else raw_end(data, i, size, tag)
             if end < 0:
                 endless[tag] = True
@@ -155,7 +170,12 @@ def _parse(data, text, blocks, nodes, tokens, stack, state):  # type: ignore[no-
                 continue
             if kind == _SKIP and data[i - 2] == 47:
                 continue
+            if tag == _SELECT and last[_SELECT] > 0:
+                _end(tag, kind, text, blocks, stack, last, state)
+                continue
             state[_BODY] |= tag == _BODY_TAG
+            if kind == _BLOCK and stack[state[_TOP], _NAME] == _SVG:
+                _pop_to(state[_TOP], text, blocks, stack, last, state)
             _flush(text, blocks, stack, state)
             _imply(tag, kind, text, blocks, stack, last, state)
             first = state[_TOKENS]
@@ -168,24 +188,12 @@ def _parse(data, text, blocks, nodes, tokens, stack, state):  # type: ignore[no-
         elif kind == _VOID:
             _void(tag, text, blocks, stack, state)
         else:
-            _inline(tag, found, state)
+            _inline(tag, found, stack, state)
             if found[HIDES, 0] and tag and data[i - 2] != 47:
                 state[_HIDE_TAG], state[_HIDE_COUNT] = tag, 1
+                # aria-hidden is not seen when it is never closed: it ends with the next block.
+                state[_HIDE_AT] = state[_TOP] if found[HIDES, 0] & HIDDEN else size
     _flush(text, blocks, stack, state)
-
-
-@numba.njit(cache=True)
-def _last_quotes(data, size):  # type: ignore[no-untyped-def]
-    """Where the last `"` and the last `'` are; -1 for none."""
-    quotes = np.full(2, -1, np.int64)
-    at = size - 1
-    while at >= 0 and (quotes[0] < 0 or quotes[1] < 0):
-        if data[at] == 34 and quotes[0] < 0:
-            quotes[0] = at
-        elif data[at] == 39 and quotes[1] < 0:
-            quotes[1] = at
-        at -= 1
-    return quotes
 
 
 @numba.njit(cache=True)
@@ -209,7 +217,7 @@ def _push(tag, kind, first_token, flags, source, nodes, stack, last, state):  # 
     state[_TOP], state[_NODES] = at, node + 1
     if kind == _SKIP:
         row[_SKIPS] = 1
-    if tag in (_DIV, _ADDRESS) or tag == names.CUSTOM:
+    if tag in _TRANSPARENT:
         return
     if tag == _P_TAG:
         row[_P] = at
@@ -229,8 +237,10 @@ def _push(tag, kind, first_token, flags, source, nodes, stack, last, state):  # 
         row[_DD] = at
     else:
         row[_LI] = row[_DD] = -1
-        if tag == _BUTTON:
+        if tag in (_BUTTON, _SELECT):
             row[_P] = -1
+        elif tag in (_APPLET, _NOSCRIPT, _TEMPLATE):
+            row[_P] = row[_ROW] = row[_CELL] = row[_SECTION] = -1
         elif tag in (_PRE_TAG, _LISTING, _XMP, _PLAINTEXT):
             row[_PRE] = 1
 
@@ -244,7 +254,9 @@ def _pop_to(index, text, blocks, stack, last, state):  # type: ignore[no-untyped
     state[_TOP] = index - 1
     if state[_LINK_AT] > state[_TOP]:
         state[_LINK] = 0
-    state[_HIDE_COUNT] = state[_BOLD] = state[_CODE] = state[_QUOTE] = 0
+    if state[_HIDE_AT] > state[_TOP]:
+        state[_HIDE_COUNT] = 0
+    state[_BOLD] = state[_CODE] = state[_QUOTE] = 0
 
 
 @numba.njit(cache=True)
@@ -306,7 +318,7 @@ def _leaves_cell(tag, at, last):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _inline(tag, found, state):  # type: ignore[no-untyped-def]
+def _inline(tag, found, stack, state):  # type: ignore[no-untyped-def]
     if tag == _A:
         if found[HREF, 0]:
             state[_LINK], state[_LINK_AT] = 1, state[_TOP]
@@ -315,14 +327,14 @@ def _inline(tag, found, state):  # type: ignore[no-untyped-def]
         state[_BOLD] += 1
     elif tag in (_CODE_TAG, _KBD, _SAMP, _TT):
         state[_CODE] += 1
-        if state[_MARKDOWN] and state[_QUOTE] == 0:
+        if state[_MARKDOWN] and state[_QUOTE] == 0 and stack[state[_TOP], _PRE] == 0:
             state[_QUOTE] = 1  # due at the next character
 
 
 @numba.njit(cache=True)
 def _close_quote(text, state):  # type: ignore[no-untyped-def]
     if state[_QUOTE] == 2:
-        text[state[_OUT]] = 96
+        text[state[_OUT]] = CODE_END
         state[_OUT] += 1
     state[_QUOTE] = 0
 
@@ -356,7 +368,7 @@ def _flush(text, blocks, stack, state):  # type: ignore[no-untyped-def]
         _close_quote(text, state)
         state[_QUOTE] = 1
     out, begin = state[_OUT], state[_BEGIN]
-    while out > begin and (text[out - 1] == 32 or text[out - 1] == 10):
+    while out > begin and (text[out - 1] == 32 or text[out - 1] == 10 or text[out - 1] == 9):
         out -= 1
     if out > begin:
         number = state[_BLOCKS]
@@ -380,20 +392,25 @@ def _text(data, i, size, text, stack, state):  # type: ignore[no-untyped-def]
     """Append the characters up to the next `<`; returns its position."""
     if stack[state[_TOP], _SKIPS] or state[_HIDE_COUNT]:
         return find_byte(data, i, size, 60)
-    keep = stack[state[_TOP], _PRE] != 0
+    return _characters(data, i, size, 60, text, state, stack[state[_TOP], _PRE] != 0)
+
+
+@numba.njit(cache=True, inline="always")
+def _characters(data, i, end, stop, text, state, keep):  # type: ignore[no-untyped-def]
+    """Append up to `end` or the byte `stop`, references resolved; returns where it ended."""
     resolved = np.empty(8, np.uint8)
-    while i < size and data[i] != 60:
+    while i < end and data[i] != stop:
         byte = data[i]
         i += 1
         if byte == 38:
-            length, behind = reference(data, i - 1, size, resolved)
+            length, behind = reference(data, i - 1, end, resolved)
             if length:
                 i = behind
                 _emit_bytes(resolved, length, text, state, keep)
                 continue
         if byte <= 32:
             _space(byte, text, state, keep)
-        elif byte == 0xC2 and i < size and (data[i] == 0xA0 or data[i] == 0xAD):
+        elif byte == 0xC2 and i < end and (data[i] == 0xA0 or data[i] == 0xAD):
             if data[i] == 0xA0:
                 _space(32, text, state, keep)
             i += 1
@@ -404,7 +421,9 @@ def _text(data, i, size, text, stack, state):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True)
 def _emit_bytes(resolved, length, text, state, keep):  # type: ignore[no-untyped-def]
-    if resolved[0] <= 32 or (resolved[0] == 0xC2 and resolved[1] == 0xA0):
+    if resolved[0] <= 32:
+        _space(resolved[0], text, state, keep)
+    elif resolved[0] == 0xC2 and resolved[1] == 0xA0:
         _space(32, text, state, keep)
     elif not (resolved[0] == 0xC2 and resolved[1] == 0xAD):
         for k in range(length):
@@ -431,7 +450,7 @@ def _emit(byte, text, state):  # type: ignore[no-untyped-def]
             out += 1
     if state[_QUOTE] == 1:
         state[_QUOTE] = 2
-        text[out] = 96
+        text[out] = CODE_BEGIN
         out += 1
     text[out] = byte
     state[_OUT] = out + 1
@@ -445,28 +464,14 @@ def _emit(byte, text, state):  # type: ignore[no-untyped-def]
 @numba.njit(cache=True)
 def _formula(data, at, end, text, state):  # type: ignore[no-untyped-def]
     """`$TeX$`, references resolved."""
-    resolved = np.empty(8, np.uint8)
     while at < end and data[at] <= 32:
         at += 1
     while end > at and data[end - 1] <= 32:
         end -= 1
-    if at == end:
-        return
-    _emit(36, text, state)
-    while at < end:
-        byte = data[at]
-        at += 1
-        if byte == 38:
-            length, behind = reference(data, at - 1, end, resolved)
-            if length:
-                at = behind
-                _emit_bytes(resolved, length, text, state, False)
-                continue
-        if byte <= 32:
-            state[_SPACE] = 1
-        else:
-            _emit(byte, text, state)
-    _emit(36, text, state)
+    if at < end:
+        _emit(36, text, state)
+        _characters(data, at, end, -1, text, state, False)
+        _emit(36, text, state)
 
 
 @numba.njit(cache=True)
@@ -481,12 +486,9 @@ def _math(data, at, end, found, text, state):  # type: ignore[no-untyped-def]
     if found[ALT, 1] > found[ALT, 0]:
         _formula(data, found[ALT, 0], found[ALT, 1], text, state)
         return
+    annotation = find(data, at, end, _ANNOTATION)
+    if annotation >= 0:
+        end = annotation
     while at < end:
-        if data[at] == 60:
-            at = find_byte(data, at, end, 62) + 1
-        elif data[at] <= 32:
-            state[_SPACE] = 1
-            at += 1
-        else:
-            _emit(data[at], text, state)
-            at += 1
+        at = _characters(data, at, end, 60, text, state, False)
+        at = find_byte(data, at, end, 62) + 1

@@ -44,7 +44,7 @@ def name_hash(name: str) -> int:
     """32 bits of a name in lower case."""
     value = 0
     for byte in name.lower().encode():
-        value = (value * 31 + byte) & MASK
+        value = (value * 131 + byte) & MASK
     return value
 
 

@@ -45,7 +45,7 @@ def tag_name(data, at, size):  # type: ignore[no-untyped-def]
         if byte == 45:
             hyphen = True
         if at - begin < 32:
-            value = (value * 31 + byte) & 0xFFFFFFFF
+            value = (value * 131 + byte) & 0xFFFFFFFF
         at += 1
     slot = value & (_TAG_KEYS.size - 1)
     while _TAG_KEYS[slot] >= 0:
@@ -74,7 +74,7 @@ def attributes(data, at, size, found, quotes):  # type: ignore[no-untyped-def]
                 break
             if 65 <= letter <= 90:
                 letter += 32
-            name = (name * 31 + letter) & 0xFFFFFFFF
+            name = (name * 131 + letter) & 0xFFFFFFFF
             at += 1
         while at < size and data[at] <= 32:
             at += 1
@@ -174,6 +174,20 @@ def find(data, at, size, wanted):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
+def last_quotes(data, size):  # type: ignore[no-untyped-def]
+    """Where the last `"` and the last `'` are; -1 for none."""
+    quotes = np.full(2, -1, np.int64)
+    at = size - 1
+    while at >= 0 and (quotes[0] < 0 or quotes[1] < 0):
+        if data[at] == 34 and quotes[0] < 0:
+            quotes[0] = at
+        elif data[at] == 39 and quotes[1] < 0:
+            quotes[1] = at
+        at -= 1
+    return quotes
+
+
+@numba.njit(cache=True)
 def raw_end(data, at, size, tag):  # type: ignore[no-untyped-def]
     """Position of the `<` of the end tag of a raw text element, or -1."""
     while at + 2 < size:
@@ -187,10 +201,11 @@ def raw_end(data, at, size, tag):  # type: ignore[no-untyped-def]
 def behind_declaration(data, at, size):  # type: ignore[no-untyped-def]
     """Position behind a comment, a doctype or a processing instruction, whose `!` or `?` is at `at`."""
     if at + 2 < size and data[at] == 33 and data[at + 1] == 45 and data[at + 2] == 45:
+        behind = at + 3
         at += 1
         while at + 2 < size:
             if data[at] == 45 and data[at + 1] == 45 and (
-                data[at + 2] == 62 or (data[at + 2] == 33 and at + 3 < size and data[at + 3] == 62)
+                data[at + 2] == 62 or (at >= behind and data[at + 2] == 33 and at + 3 < size and data[at + 3] == 62)
             ):  # fmt: skip
                 return at + (3 if data[at + 2] == 62 else 4)
             at += 1

@@ -52,7 +52,7 @@ over_links over_blocks over_share hidden aria_hidden""".split()
 )
 # Of what classes and ids say, and of the element that looks most like the body of an article.
 _LEARNED = "token_near token_up token_path token_low token_high best_in best_score best_share best_distance".split()
-_SIDES = ("before", "after", "before2", "after2")
+_SIDES = ("previous", "next", "previous2", "next2")
 _NEIGHBOUR = [f"{name}_{side}" for side in _SIDES for name in ("chars", "links", "stops", "same_node", "group")]
 FEATURES = (*_TEXT, *_PLACE, *_ELEMENT, *_LEARNED, *_NEIGHBOUR)
 _AT = {name: number for number, name in enumerate(FEATURES)}
@@ -147,6 +147,8 @@ def _of_text(text, block, row):  # type: ignore[no-untyped-def]
     while i < end:
         point, width = decode(text, i, end)
         i += width
+        if point == h.CODE_BEGIN or point == h.CODE_END:
+            continue
         value = (value ^ np.uint64(point)) * np.uint64(1099511628211)
         if point <= 32:
             inside = False

@@ -21,7 +21,8 @@ from corpus.extract.cascade.training.pages import pages
 CARD = """# The classifier of `cascade`
 
 Judges blocks of text of a web page: main text or boilerplate. `corpus/extract/cascade/` holds what it sees
-(`features.py`, `context.py`) and how it was trained (`training/`); `make train-cascade KITS=FOLDER` makes it again.
+(`features.py`, `context.py`) and how it was trained (`training/`);
+`make train-cascade KITS=FOLDER PACKAGES=FOLDER` makes it again.
 
 - **Kind**: two boosted forests ({trees[0]} and {trees[1]} trees), and log-odds of {tokens:,} words of class and id
   attributes. The second forest sees what the first believed of a block's neighbours.
