@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpus.errors import CorpusError
-from corpus.extract.cascade import context, features, forest
+from corpus.extract.cascade import choice, context, features, forest
 from corpus.extract.cascade import model as models
 from corpus.extract.cascade.extractor import extract, text_of
 from corpus.extract.cascade.training import fit as training
@@ -433,3 +433,28 @@ def test_labels_by_teachers_and_by_marks() -> None:
     label, weighed = labelled(marked, (agreed, agreed, agreed))
     assert label.tolist() == [0, 0, 1, 0, 0, 0, 1, 0]
     assert (weighed > weight).tolist() == [False] * 4 + [True, False, True, False]
+
+
+def chosen(page: str, *believed: bool) -> list[int]:
+    """What is written of a page when exactly these blocks are believed in."""
+    _, blocks, nodes, _, _ = h.parse(np.frombuffer(page.encode(), np.uint8))
+    assert len(blocks) == len(believed)
+    return choice.kept(np.array(believed, np.float64), 0.5, blocks, nodes).tolist()
+
+
+def test_a_heading_between_kept_blocks_is_kept() -> None:
+    page = "<h1>a</h1><p>b</p><h2>c</h2><p>d</p><div>e</div><p>f</p><h2>g</h2>"
+    assert chosen(page, False, True, False, True, False, True, False) == [1, 2, 3, 5]
+
+
+def test_what_a_page_hides_is_no_text_unless_it_is_most_of_it() -> None:
+    page = "<p>seen words</p><div hidden><p>no</p></div><p style='display: none'>no</p>"
+    assert chosen(page, True, True, True) == [0]
+    assert chosen("<body style='visibility:hidden'><p>seen</p>", True) == [0]
+    assert chosen("<div style='display:none'><p>all that there is</p></div><p>x</p>", True, True) == [0, 1]
+
+
+def test_where_nothing_is_believed_the_best_of_it_is_taken() -> None:
+    _, blocks, nodes, _, _ = h.parse(np.frombuffer(b"<p>a</p><p>b</p><p>c</p>", np.uint8))
+    assert choice.kept(np.array([0.2, 0.45, 0.3]), 0.5, blocks, nodes).tolist() == [1, 2]
+    assert choice.kept(np.array([0.2, 0.1, 0.2]), 0.5, blocks, nodes).tolist() == []

@@ -42,7 +42,8 @@ def batch(*contents, kind="text/html", **columns):
 
 
 def test_label_names_version_and_settings():
-    assert re.fullmatch(r"resiliparse \d+\.\d+.* main_content", extractor_label(ExtractConfig()))
+    assert re.fullmatch(r"cascade \d+ model [0-9a-f]{8}", extractor_label(ExtractConfig()))
+    assert re.fullmatch(r"resiliparse \d+\.\d+.* main_content", extractor_label(ExtractConfig(extractor="resiliparse")))
     assert re.fullmatch(r"trafilatura \d+\.\d+.* fast", extractor_label(ExtractConfig(extractor="trafilatura")))
 
 

@@ -476,3 +476,16 @@ def test_steps_grow_with_the_page_and_not_with_its_square() -> None:
     for piece, (few, some, many) in zip(REPEATED, steps.tolist(), strict=True):
         # The second doubling costs what the first did twice, but for what is done once a page.
         assert many - some <= 2.1 * (some - few) + 50, piece
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("<p><ruby>東京<rp>(</rp><rt>とうきょう</rt><rp>)</rp></ruby>では", "東京では"),
+        ("<p><ruby>漢<rt>kan<rt>x</ruby>字", "漢字"),
+        ("<p><ruby>漢<rp>(<rt>kan<rp>)</ruby>字", "漢字"),
+    ],
+)
+def test_readings_beside_characters_are_left_out(page: str, text: str) -> None:
+    found = h.parse(np.frombuffer(page.encode(), np.uint8))
+    assert found[0].tobytes().decode() == text

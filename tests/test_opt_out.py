@@ -137,7 +137,15 @@ def test_signals_are_honoured_and_counted(pages, recipe):
     assert kept == ["a.html", "d.html"]
     # A document counts once, under its first rule.
     assert entry["dropped"] == {NOAI: 1, TDM: 1}
+    assert entry["failed"] == {NOAI: 1, NOINDEX: 1, TDM: 1}
     assert entry["facts"]["opt_out"] == {NOAI: 1, NOINDEX: 1, TDM: 1}
+
+
+def test_a_page_with_two_signals_reconciles(pages, recipe, corpus_command):
+    path = recipe(sources=[{"name": "web", "kind": "html", "path": str(pages)}])
+    assert corpus_command("run", path, "--until", "extract").returncode == 0
+    done = corpus_command("stats", load(path).output)
+    assert (done.returncode, "does not reconcile" in done.stdout) == (0, False)
 
 
 def test_signals_are_counted_when_they_are_not_honoured(pages, recipe):

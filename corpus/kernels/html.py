@@ -2,11 +2,10 @@
 
 No DOM is built. The pass keeps a stack of the block-level elements alone, with the implied end tags of HTML's tree
 construction (p, li, dd, dt, table parts, headings) and its scopes; inline elements are counters. What would make that
-quadratic (looking for an open element) is kept in the stack's rows, so that time is linear in the bytes whatever a
-page holds.
+quadratic (looking for an open element) is kept in the stack's rows: time is linear in the bytes whatever a page holds.
 
-Unlike a browser it does not move misplaced table content, does not reconstruct formatting across blocks, and ends a
-quoted attribute, a title or a text area that never ends where it would swallow the rest of the page.
+Unlike a browser it does not move misplaced table content nor reconstruct formatting across blocks, and ends a quoted
+attribute, a title or a text area that never ends.
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ from corpus.kernels.html_scan import (
     find,
     find_byte,
     has,
+    is_xhtml,
     last_quotes,
     raw_end,
     reference,
@@ -73,8 +73,8 @@ _A, _B, _STRONG, _CODE_TAG, _KBD, _SAMP, _TT = (_T[name] for name in ("a", "b", 
 # What no implied end tag stops at.
 _TRANSPARENT = tuple(_T[name] for name in ("custom-element", "div", "address", "audio", "canvas", "datalist", "video"))
 _APPLET, _NOSCRIPT, _SELECT, _TEMPLATE = (_T[name] for name in ("applet", "noscript", "select", "template"))
-_BR, _IMG, _INPUT, _HR, _SCRIPT, _MATH, _SVG = (
-    _T[name] for name in ("br", "img", "input", "hr", "script", "math", "svg")
+_BR, _IMG, _INPUT, _TEXTAREA, _HR, _SCRIPT, _MATH, _SVG, _RUBY, _RT, _RP = (
+    _T[name] for name in "br img input textarea hr script math svg ruby rt rp".split()
 )
 _TEX, _MATH_TEX = np.frombuffer(b"application/x-tex", np.uint8), np.frombuffer(b"math/tex", np.uint8)
 _MATH_END, _ANNOTATION, _ANNOTATION_END = (
@@ -111,6 +111,7 @@ def _parse(data, text, blocks, nodes, tokens, stack, state):  # type: ignore[no-
     endless = np.zeros(_KIND.size, np.bool_)
     found = np.zeros((8, 2), np.int64)
     quotes = last_quotes(data, size)
+    xml = is_xhtml(data, size)
     state[_TOP] = -1
     _push(0, 0, 0, 0, 0, nodes, stack, last, state)
     i = 0
@@ -142,17 +143,20 @@ def _parse(data, text, blocks, nodes, tokens, stack, state):  # type: ignore[no-
             _end(tag, kind, text, blocks, stack, last, state)
             continue
         i = attributes(data, at, size, found, quotes)
-        if state[_HIDE_COUNT] and tag == state[_HIDE_TAG]:
+        if state[_HIDE_COUNT] and state[_HIDE_TAG] in (_RT, _RP) and tag in (_RT, _RP):
+            state[_HIDE_TAG] = tag  # the end tags of both may be left out
+        elif state[_HIDE_COUNT] and tag == state[_HIDE_TAG]:
             state[_HIDE_COUNT] += 1
         skipping = stack[state[_TOP], _SKIPS] != 0 or state[_HIDE_COUNT] > 0
+        if tag in (_INPUT, _TEXTAREA) and last[_SELECT] > 0:
+            _end(_SELECT, _SKIP, text, blocks, stack, last, state)
         if kind == _RAW:
-            if data[i - 2] == 47 and stack[state[_TOP], _NAME] == _SVG:
+            if data[i - 2] == 47 and (xml or stack[state[_TOP], _NAME] == _SVG):
                 continue
             end = -1 if endless[tag] else raw_end(data, i, size, tag)
             if end < 0:
                 endless[tag] = True
-                if tag == _SCRIPT:
-                    i = size
+                i = size if tag == _SCRIPT else i
                 continue
             if tag == _SCRIPT and not skipping and has(data, found[TYPE, 0], found[TYPE, 1], _MATH_TEX):
                 _formula(data, i, end, text, state)
@@ -189,6 +193,9 @@ def _parse(data, text, blocks, nodes, tokens, stack, state):  # type: ignore[no-
             _void(tag, text, blocks, stack, state)
         else:
             _inline(tag, found, stack, state)
+            # Readings stand beside what they are readings of: in a line of text they would double it.
+            if tag in (_RT, _RP):
+                found[HIDES, 0] = HIDDEN
             if found[HIDES, 0] and tag and data[i - 2] != 47:
                 state[_HIDE_TAG], state[_HIDE_COUNT] = tag, 1
                 # aria-hidden is not seen when it is never closed: it ends with the next block.
@@ -215,8 +222,7 @@ def _push(tag, kind, first_token, flags, source, nodes, stack, last, state):  # 
     row[_NODE], row[_NAME], row[_BELOW] = node, tag, last[tag]
     last[tag] = at
     state[_TOP], state[_NODES] = at, node + 1
-    if kind == _SKIP:
-        row[_SKIPS] = 1
+    row[_SKIPS] |= kind == _SKIP
     if tag in _TRANSPARENT:
         return
     if tag == _P_TAG:
@@ -294,7 +300,7 @@ def _end(tag, kind, text, blocks, stack, last, state):  # type: ignore[no-untype
         else:
             _pop_to(at, text, blocks, stack, last, state)
     elif state[_HIDE_COUNT]:
-        if tag == state[_HIDE_TAG]:
+        if tag == state[_HIDE_TAG] or (tag == _RUBY and state[_HIDE_TAG] in (_RT, _RP)):
             state[_HIDE_COUNT] -= 1
     elif tag == _A:
         state[_LINK] = 0

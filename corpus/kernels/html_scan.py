@@ -27,6 +27,7 @@ HIDDEN, ARIA_HIDDEN = 1, 2
     )
 )  # fmt: skip
 _DISPLAY_NONE = np.frombuffer(b"display:none", np.uint8)
+_XHTML, _XML = (np.frombuffer(mark, np.uint8) for mark in (b"www.w3.org/1999/xhtml", b"<?xml"))
 _INVISIBLE = np.frombuffer(b"visibility:hidden", np.uint8)
 
 
@@ -171,6 +172,13 @@ def find(data, at, size, wanted):  # type: ignore[no-untyped-def]
                 return at
         at += 1
     return -1
+
+
+@numba.njit(cache=True)
+def is_xhtml(data, size):  # type: ignore[no-untyped-def]
+    """Whether the page begins as XHTML does: there `<script/>` is closed."""
+    size = min(size, 1024)
+    return find(data, 0, size, _XHTML) >= 0 or find(data, 0, size, _XML) >= 0
 
 
 @numba.njit(cache=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from corpus.extract.cascade import model as models
+from corpus.extract.cascade.choice import kept
 from corpus.extract.cascade.structure import write
 from corpus.extract.metadata import metadata
 from corpus.extract.page import LimitError, Page
@@ -28,8 +29,8 @@ def text_of(html: str, markdown: bool = False) -> str:
     if not len(blocks):
         return ""
     model = models.load()
-    kept = np.flatnonzero(model.beliefs(text, blocks, nodes, tokens) > model.threshold)
-    return write(text, blocks, nodes, kept, markdown)
+    chosen = kept(model.beliefs(text, blocks, nodes, tokens), model.threshold, blocks, nodes)
+    return write(text, blocks, nodes, chosen, markdown)
 
 
 def warm() -> None:

@@ -30,6 +30,8 @@ _LINE_START = re.compile(
 )
 _NUMBER = re.compile(r"^(\d{1,9})(?=[.)](?:\s|$))")
 _CLOSING = re.compile(r" (#+)$")
+# What would end a cell, and a backslash that would protect the mark behind it.
+_CELL_MARK = re.compile(r"\||\\(?=\||$)")
 _INLINE_CODE = re.compile(f"{chr(h.CODE_BEGIN)}([^{chr(h.CODE_END)}]*){chr(h.CODE_END)}")
 
 
@@ -205,7 +207,7 @@ def _table(cells: list[tuple[list[int], str]], markdown: bool) -> str:
     written: list[str] = []
     for line in lines:
         width = max(line) + 1 if written else len(used)
-        texts = [_spans(line.get(number, "")).replace("|", "\\|") for number in range(width)]
+        texts = [_CELL_MARK.sub(r"\\\g<0>", _spans(line.get(number, ""))) for number in range(width)]
         written.append(f"| {' | '.join(texts)} |")
         if len(written) == 1:
             written.append("|" + " --- |" * width)
