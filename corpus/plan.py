@@ -60,6 +60,7 @@ class Step:
 
 
 ALL = "all"  # the partition's name where a step has but one
+FOLDER = "{folder}"  # in a warning: the output folder, which no output may depend on; who prints it fills it in
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,8 @@ def parse(text: str, name: str, overrides: Sequence[str] = ()) -> Recipe:
             _assign(raw, keys, yaml.safe_load(value) if value else None, "=" in override)
             given[keys] = override
         except (ValueError, yaml.YAMLError) as error:
-            faults.append(f"--set {override}: {_one_line(error)}")
+            why = getattr(error, "problem", None) or _one_line(error)  # YAML's whole message would quote the value
+            faults.append(f"--set {_override(override)}: {why}")
     for section in SECTIONS:
         if section in raw and (raw[section] is None or raw[section] is True):
             raw[section] = {}
@@ -134,7 +135,7 @@ def parse(text: str, name: str, overrides: Sequence[str] = ()) -> Recipe:
         for item in error.errors():
             keys = tuple(str(part) for part in item["loc"])
             cause = next((text for at, text in given.items() if at == keys[: len(at)]), None)
-            where = f"--set {cause}" if cause else f"{name}:{_line(node, keys)}"
+            where = f"--set {_override(cause)}" if cause else f"{name}:{_line(node, keys)}"
             faults.append(f"{where}: {_message(item, keys)}")
     if faults:
         raise RecipeError("\n".join(faults))
@@ -202,6 +203,15 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
 
 
+def _may_be_secret(text: str) -> bool:
+    """Whether a value may be, or hold, a URL with a password or a signed query."""
+    return "@" in text or ("://" in text and ("?" in text or "#" in text))
+
+
+def _override(text: str) -> str:
+    return f"{text.partition('=')[0]}=..." if _may_be_secret(text) else text
+
+
 def _small(value: Any) -> bool:
     """Short enough to be shown in a message."""
     if isinstance(value, list):
@@ -255,7 +265,7 @@ def _message(item: Any, keys: tuple[str, ...]) -> str:
     given = item.get("input")
     shown = json.dumps(given, ensure_ascii=False, default=str) if _small(given) else ""
     where = f"{path}: " if path else ""
-    return f"{where}{message}" + (f" (got {shown})" if 0 < len(shown) <= 80 else "")
+    return f"{where}{message}" + (f" (got {shown})" if 0 < len(shown) <= 80 and not _may_be_secret(shown) else "")
 
 
 def _known(keys: tuple[str, ...]) -> list[str]:

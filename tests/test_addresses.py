@@ -32,7 +32,7 @@ from corpus.fetch.addresses import is_public, require_public, resolve
 def test_what_is_not_public_is_refused(scheme: str, host: str) -> None:
     with pytest.raises(InputError) as caught:
         require_public(f"{scheme}://{host}/x", allow_private=False)
-    assert str(caught.value).startswith(f"{scheme}://{host}/x: ")
+    assert str(caught.value).startswith(f"{scheme}://{host.rpartition('@')[2]}/x: ")
     assert "\n" not in str(caught.value)
     if "%" not in host:
         require_public(f"{scheme}://{host}/x", allow_private=True)
@@ -66,6 +66,13 @@ def test_what_parsers_could_read_differently_is_refused(url: str, why: str) -> N
     with pytest.raises(InputError, match=why) as caught:
         require_public(url, allow_private=False)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["http://ann:hunter2@127.0.0.1/a@b", "http://hunter2@[::1/", "http://x:hunter2@h:y/"])
+def test_no_message_shows_a_user_or_password(url: str) -> None:
+    with pytest.raises(InputError, match=r"^http://") as caught:
+        require_public(url, allow_private=False)
+    assert "hunter2" not in str(caught.value)
 
 
 def test_every_address_of_a_name_counts(monkeypatch: pytest.MonkeyPatch) -> None:

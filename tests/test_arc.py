@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import random
+import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpus.sources import SourceConfig, discover, read
@@ -265,3 +266,45 @@ def test_the_conformance_kit(kits: Path) -> None:
         ("http://example.com/", "content_type", 0),
         ("http://example.com/", "damaged", 0),
     ]
+
+
+# What `ArcGrammar.next` finds, in one expression, whose time grows with the square of the input.
+_NEXT = re.compile(
+    rb"(?:(?<=\n)[A-Za-z][A-Za-z0-9+.\-]{0,31}:[^\r\n]{0,8000}?|(?:https?://|ftp://|dns:)[^ \r\n]{1,2000})"
+    rb" (?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{0,45}|0|-) (\d{8,18})((?: [^ \r\n]{0,500}){1,12})\r?\n"
+)
+_TOKENS = [
+    "\n",
+    "\r\n",
+    "\r",
+    " ",
+    "http://",
+    "dns:",
+    "x",
+    "a:",
+    "1.2.3.4",
+    "::1",
+    "0",
+    "-",
+    "20040102",
+    "text/html",
+    "5",
+]
+_BEGINNINGS = ["\nhttp://a/ b 1.2.3.4 20040102 text/html 5\n", "xhttp://a 0 20040102 - 5\r\n", " 0 20040102 x y"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(_TOKENS + _BEGINNINGS), max_size=25).map("".join), st.integers(0, 9))
+def test_the_next_line_is_found_wherever_it_stands(text: str, start: int) -> None:
+    found = _NEXT.search(text.encode(), start)
+    assert ArcGrammar().next(bytearray(text.encode()), start) == (found.start() if found else None)
+
+
+@pytest.mark.parametrize(
+    "part", [b"http://", b"http://x 0 ", b" 0 20040102", b"a:" + b" " + b":" * 8000, b"\na: 0 20040102 x\ry"]
+)
+def test_what_looks_like_lines_all_over_is_searched_once(part: bytes) -> None:
+    data = bytearray(part * (4_000_000 // len(part)))
+    assert ArcGrammar().next(data) is None
+    at = len(data) + 1
+    assert ArcGrammar().next(data + b"\n" + line("http://x/", 5)) == at

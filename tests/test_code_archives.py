@@ -254,3 +254,13 @@ def test_any_damage_ends_in_rows(tmp_path, form, data):
     assert len(taken) <= 6
     if len(taken) < 6:
         assert skipped or any(row["problem"] for row in found.values())
+
+
+def test_the_licence_of_a_file_two_thousand_folders_deep(tmp_path):
+    deep = "p/" + "d/" * 2000 + "deep.py"
+    (tmp_path / "a.tar").write_bytes(
+        tar_of({"p/setup.py": PY, "p/pyproject.toml": '[project]\nlicense = "MIT"', deep: PY})
+    )
+    found, _ = rows(tmp_path)
+    licenses = {row["url"].rpartition("/")[2]: row["license"] for row in found.values()}
+    assert licenses == {"setup.py": "MIT", "deep.py": "MIT"}

@@ -227,7 +227,11 @@ def test_a_file_without_rows_is_counted(tmp_path, data):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ("id,body\n1,a\n", "no column `text`; set `columns: {text: ...}` to one of: id, body"),
+        (
+            "id,body\n1,a\n",
+            "no column `text`; set `columns: {text: NAME}` in the recipe, --text-column NAME on the command line, "
+            "to one of: id, body",
+        ),
         ("text,id,text\na,1,b\n", "more than one column `text`; rename all but one, or map another"),
         ('"text\na\n', "no header in its first 262144 bytes; the first row must name the columns"),
         ("x" * 300_000, "no header in its first 262144 bytes; the first row must name the columns"),

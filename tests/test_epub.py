@@ -310,3 +310,52 @@ def test_any_damage_gives_rows(tmp_path_factory, data):
     # A book that lost a chapter says so.
     if found[0]["content"] is not None and len(found) == 1:
         assert found[0]["content"] == b"One\n\nFirst.\n\nTwo\n\nSecond."
+
+
+def test_metadata_of_metadata_is_no_metadata(tmp_path):
+    deep = "<x>" * 200 + ("word " * 100_000 + "<dc:title/>") * 6 + "</x>" * 200
+    old = "<dc-metadata><dc:title>Old</dc:title></dc-metadata>"
+    write(tmp_path / "b.epub", {**BOOK, "OEBPS/content.opf": PLAIN.replace("<dc:title>A book</dc:title>", deep + old)})
+    assert rows(tmp_path)[0][0]["title"] == "Old"
+
+
+def test_fields_are_cut(tmp_path):
+    metadata = f"<dc:title>{'word <i>x</i> ' * 5000}</dc:title>" + f"<dc:creator>{'y' * 6000}</dc:creator>" * 2
+    metadata += f"<dc:creator>{'z' * 6000}</dc:creator>"
+    path = {**BOOK, "OEBPS/content.opf": PLAIN.replace("<dc:title>A book</dc:title>", metadata)}
+    write(tmp_path / "b.epub", path)
+    row = rows(tmp_path)[0][0]
+    assert row["title"] == ("word x " * 5000)[: len(row["title"])]
+    assert 9_990 <= len(row["title"]) <= 10_000
+    assert row["author"] == "y" * 6000 + "; " + "z" * 3998
+
+
+@pytest.mark.parametrize("node", ["<b/>", "&x;", "<b a='' c=''/>"])
+def test_a_chapter_of_a_million_nodes_is_a_row_of_its_own(tmp_path, node):
+    write(tmp_path / "b.epub", {**BOOK, "OEBPS/one.xhtml": ONE.replace("First.", node * 1_000_000)})
+    found, _ = rows(tmp_path)
+    assert found[0]["content"] == b"Two\n\nSecond."
+    assert [(row["problem"], row["detail"]) for row in found[1:]] == [
+        ("too_large", "OEBPS/one.xhtml: more than 1000000 elements, attributes and entities")
+    ]
+
+
+def test_a_package_of_a_million_nodes_is_too_large(tmp_path):
+    write(tmp_path / "b.epub", {**BOOK, "OEBPS/content.opf": PLAIN.replace("</metadata>", "<b/>" * 1_000_000)})
+    assert problem(tmp_path) == ("too_large", "OEBPS/content.opf: more than 1000000 elements, attributes and entities")
+
+
+@pytest.mark.parametrize("name", ["UTF-7", "utf7", "UNICODE-1-1-UTF-7", "java"])
+def test_encodings_that_hide_elements(name):
+    with pytest.raises(XhtmlError, match="an encoding that no book may have"):
+        chapter_text(f"<?xml version='1.0' encoding='{name}'?><p>+ADw-b/+AD4-</p>".encode())
+
+
+def test_marks_of_lists_do_not_leak():
+    assert body("<ul><li><pre>code\n  x</pre></li></ul><p>after</p>") == "- code\n  x\n\nafter"
+    assert body("<ul><li><img/></li><li>b</li></ul><p>after</p>") == "- b\n\nafter"
+    assert body("<ol><li>a<pre>b</pre>c</li><li><pre> </pre>d</li></ol>") == "1. a\n\nb\n\nc\n2. d"
+
+
+def test_forms_are_text_of_the_book():
+    assert body("<p>a</p><form><p>Your name: <input/></p>b</form>c") == "a\n\nYour name:\n\nb\nc"

@@ -41,6 +41,11 @@ def batch(*contents, kind="text/html", **columns):
     return pa.RecordBatch.from_pylist(rows, schema=RAW)
 
 
+def test_resiliparse_writes_no_markdown():
+    with pytest.raises(ValueError, match="resiliparse writes no Markdown; use cascade or trafilatura"):
+        ExtractConfig(extractor="resiliparse", format="markdown")
+
+
 def test_label_names_version_and_settings():
     assert re.fullmatch(r"cascade \d+ model [0-9a-f]{8}", extractor_label(ExtractConfig()))
     assert re.fullmatch(r"resiliparse \d+\.\d+.* main_content", extractor_label(ExtractConfig(extractor="resiliparse")))

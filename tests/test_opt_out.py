@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from corpus.extract import opt_out
 from corpus.extract.opt_out import opt_outs
 from corpus.recipe import load
 from corpus.run import run
@@ -33,6 +34,13 @@ ROBOTS = "meta robots"
         ("<meta name=description content='robots and noindex'>", {}),
         ("<meta name=googlebot content=noindex>", {}),
         ("<meta data-name=robots content=noindex>", {}),
+        ("<meta/name=robots content=noindex>", {NOINDEX: ROBOTS}),
+        ("<meta name='robots'content=\"noindex\">", {NOINDEX: ROBOTS}),
+        # HTML: one tag up to `>`, and of two attributes of one name the first.
+        ("<meta charset=x <meta name=robots content=noindex>", {NOINDEX: ROBOTS}),
+        ("<meta name=x <meta name=robots content=noindex>", {}),
+        ("<meta name content=noindex name=robots>", {}),
+        (f"<meta {'x' * 3000}<meta name=robots content=noindex>", {NOINDEX: ROBOTS}),
         ("<metadata name=robots content=noindex>", {}),
         ("<!-- <meta name=robots content=noindex> -->", {}),
         ("<!--><meta name=robots content=noindex>", {NOINDEX: ROBOTS}),
@@ -52,7 +60,7 @@ ROBOTS = "meta robots"
 )
 def test_meta_tags(page, found):
     assert opt_outs(page.encode()) == found
-    assert opt_outs(page.encode("utf-16-le")) == (found if len(page) < 1000 else {})
+    assert opt_outs(page.encode("utf-16-le")) == (found if len(page) < 100_000 else {})
 
 
 @pytest.mark.parametrize(
@@ -98,6 +106,30 @@ def test_any_order_of_pieces_ends(pieces):
 def test_opt_outs_are_linear(piece):
     # A quadratic search would take minutes here.
     assert opt_outs(b"<meta name=robots content=noai>" + piece * (300_000 // len(piece))) == {NOAI: ROBOTS}
+
+
+ROBOTS_TAG = b"<meta name=robots content=noindex>"
+
+
+@pytest.mark.parametrize("end", [b">", b""])
+@pytest.mark.parametrize(
+    "piece",
+    [b"<meta robots ", b"<meta robots " + b"a" * 115, b"<meta robots>", b"<meta " * 9 + b"robots", b"<meta robots x='"],
+)
+def test_each_byte_is_parsed_once(piece, end, monkeypatch):
+    class Counted:
+        parsed = 0
+
+        def findall(self, tag):
+            self.parsed += len(tag)
+            return attributes.findall(tag)
+
+    attributes, counted = opt_out._ATTRIBUTE, Counted()
+    monkeypatch.setattr(opt_out, "_ATTRIBUTE", counted)
+    head = (piece + end) * ((255 << 10) // len(piece + end)) + b"'>" + ROBOTS_TAG
+    assert opt_outs(head) == {NOINDEX: ROBOTS}
+    # Once to see whether there is anything, once without comments and scripts.
+    assert 0 < counted.parsed <= 2 * len(head)
 
 
 @pytest.fixture

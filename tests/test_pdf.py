@@ -81,7 +81,12 @@ def test_only_what_repeats_exactly_at_the_edges_goes():
     ]
     text = extract_pdf(pdf(*pages)).text
     # Chapter 0, 1 and 2 stand on two pages each, which is not enough; the numbers count the pages.
-    assert text == "\n".join(f"Unique words of page {i}.\nEnd of it.\nChapter {i // 2}" for i in range(6))
+    # The first page begins with the title, which runs on above the others.
+    body = "\n".join(f"Unique words of page {i}.\nEnd of it.\nChapter {i // 2}" for i in range(6))
+    assert text == f"The book\n{body}"
+    # Header and title at once.
+    pages = [["The book", "The book", "Page 0."], *(["The book", f"Page {i}.", "The end."] for i in range(1, 5))]
+    assert extract_pdf(pdf(*pages)).text == "The book Page 0.\nPage 1.\nPage 2.\nPage 3.\nPage 4."
     # Numbers that do not count pages stay, and so does what repeats in the middle.
     pages = [[f"First {i}.", f"Second {i}.", "same", f"Last but one {i}.", f"{i * i}"] for i in range(5)]
     assert extract_pdf(pdf(*pages)).text == "\n".join("\n".join(page) for page in pages)

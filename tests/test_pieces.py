@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import zipfile
 from pathlib import Path
@@ -122,6 +123,14 @@ def test_a_bare_repository_and_an_empty_folder_are_refused(tmp_path):
         pieces(tmp_path / "empty")
 
 
+def test_a_language_that_is_none_is_told_before_anything_is_read(tmp_path):
+    fill(tmp_path, "project/a.py")
+    message = "source s: `code.languages` has no language `Markdwn`; did you mean `Markdown`?"
+    with pytest.raises(InputError, match=re.escape(message)):
+        pieces(tmp_path / "project", code={"languages": ["Python", "Markdwn"]})
+    assert pieces(tmp_path / "project", code={"languages": ["Python"]}) == [["project/a.py"]]
+
+
 def test_kinds_on_the_command_line(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w"):
         pass
@@ -133,6 +142,12 @@ def test_kinds_on_the_command_line(tmp_path):
     fill(tmp_path, "paper.pdf")
     with pytest.raises(RecipeError, match=r"several kinds .*book\.epub is epub, .*paper\.pdf is pdf"):
         kind_of([str(tmp_path)])
+    (tmp_path / ".git").mkdir()
+    with pytest.raises(RecipeError, match=r"--kind \(.* is a git checkout, `--kind code` reads its source files\)"):
+        kind_of([str(tmp_path)])
+    (tmp_path / "none/at/all").mkdir(parents=True)
+    with pytest.raises(RecipeError, match="none: holds no file; correct the path"):
+        kind_of([str(tmp_path / "none")])
     assert kind_of(["s3://bucket/crawl/*.warc.gz"]) == "warc"
     assert kind_of(["https://host.example/x.csv?download=1"]) == "csv"
 

@@ -85,6 +85,22 @@ def test_what_is_no_recipe(text: str, message: str) -> None:
         parse(text, "r.yaml")
 
 
+@pytest.mark.parametrize("url", ["http://ann:hunter2@h/", "http://h/?sig=hunter2", "http://h/#hunter2", "hunter2@h"])
+def test_no_message_shows_a_secret(url: str) -> None:
+    fetch = {"crawl": "CC-MAIN-2024-33", "to": "x", "files": 1}
+    text = GOOD + f"fetch: {yaml.safe_dump(fetch | {'base_url': url}, default_flow_style=True)}"
+    good = GOOD + f"fetch: {yaml.safe_dump(fetch, default_flow_style=True)}"
+    with pytest.raises(RecipeError, match=r"fetch\.base_url: has a user, a query or a fragment") as caught:
+        parse(text, "r.yaml")
+    with pytest.raises(RecipeError, match=r"--set fetch\.base_url=\.\.\.: fetch\.base_url: has a user") as given:
+        parse(good, "r.yaml", [f"fetch.base_url={url}"])
+    with pytest.raises(RecipeError, match=r"--set fetch\.base_url=\.\.\.: ") as broken:
+        parse(good, "r.yaml", [f"fetch.base_url=[{url}"])
+    with pytest.raises(RecipeError, match=r"sources\.0\.path: is a chain") as chain:
+        parse(GOOD.replace("pages.warc.gz", f"'zip://a::http://{url}'"), "r.yaml")
+    assert not any("hunter2" in str(error.value) for error in (caught, given, broken, chain))
+
+
 def test_two_sources_of_one_name() -> None:
     text = GOOD.replace("language:", "  - {name: web, kind: text, path: a.txt}\nlanguage:")
     with pytest.raises(RecipeError, match="two sources are called web"):

@@ -248,7 +248,17 @@ def test_a_redirect_to_a_private_host_is_refused(server, monkeypatch):
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("https://ann:hunter2@host.example/x.jsonl", "holds a password"),
+        ("https://ann:hunter2@host.example/x.jsonl", "holds a user or password"),
+        ("http://hunter2@host.example/x.jsonl", "holds a user or password"),
+        ("HTTP://hunter2@host.example/x.jsonl", "holds a user or password"),
+        ("s3://ann:hunter2@bucket/x.jsonl", "holds a password"),
+        ("https://host.example/x.jsonl?h=1&Policy=hunter2", "`Policy`, which looks like a secret"),
+        ("https://host.example/x.jsonl?a=1;s%69g=hunter2", "`sig`, which looks like a secret"),
+        ("https://host.example/x.jsonl?code=hunter2", "`code`, which looks like a secret"),
+        ("https://host.example/x.jsonl?id_jwt=hunter2", "`id_jwt`, which looks like a secret"),
+        ("https://host.example/x.jsonl?PHPSESSION=hunter2", "`PHPSESSION`, which looks like a secret"),
+        ("https://host.example/x.jsonl#sig=hunter2", "has a fragment"),
+        ("https://ann:hunter2@[host/x.jsonl", "is no valid URL"),
         ("https://host.example/x.jsonl?X-Amz-Signature=hunter2", "`X-Amz-Signature`, which looks like a secret"),
         ("https://host.example/*.jsonl", "a web server cannot be listed; name each file"),
         ("https://host.example/folder/", "a web server cannot be listed; name each file"),

@@ -6,6 +6,9 @@ import gzip
 import json
 import os
 import pickle
+import random
+import re
+import zlib
 from collections import Counter
 from pathlib import Path
 
@@ -40,7 +43,7 @@ def test_config_refuses_what_is_wrong():
         SourceConfig(name="My Source", kind="html", path="x")
     with pytest.raises(ValueError, match="name a file"):
         SourceConfig(name="s", kind="html", path="")
-    with pytest.raises(ValueError, match="columns"):
+    with pytest.raises(ValueError, match="has no column `txt` of ours; there are text, url, date, title, author, "):
         SourceConfig(name="s", kind="jsonl", path="x", columns={"txt": "body"})
     for path in ("caf\udce9.txt", ("notes", "caf\udce9.txt")):
         with pytest.raises(ValueError, match="is not valid UTF-8: rename the file"):
@@ -203,6 +206,7 @@ def test_html_is_passed_as_bytes(tmp_path):
         ("plain é".encode(), "plain é", "utf-8"),
         ("\ufeffmark é".encode(), "mark é", "utf-8"),
         ("wide é".encode("utf-16"), "wide é", "utf-16"),
+        ("wide é".encode("utf-32"), "wide é", "utf-32"),
         (b"", "", "utf-8"),
     ],
 )
@@ -218,6 +222,41 @@ def test_text_in_an_old_charset_is_detected(tmp_path):
     (row,), _ = rows(tmp_path, "text")
     assert row["content"].decode() == text
     assert row["charset"] != "utf-8"
+
+
+@pytest.mark.parametrize(
+    ("content", "detail"),
+    [
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "a NUL byte"),
+        ("no mark".encode("utf-16-le"), "a NUL byte"),
+        (bytes(range(1, 256)) * 4, "96 of 1020 bytes are control characters"),
+        (
+            zlib.compress(random.Random(1).randbytes(7000)).replace(b"\0", b""),
+            r"\d+ of \d+ bytes are control characters",
+        ),
+    ],
+)
+def test_binary_data_is_no_text(tmp_path, content, detail):
+    (tmp_path / "a.txt").write_bytes(content)
+    ((row,), _) = rows(tmp_path, "text")
+    assert (row["problem"], row["content"]) == ("binary", None)
+    assert re.fullmatch(detail, row["detail"])
+
+
+@pytest.mark.parametrize(
+    ("text", "charset"),
+    [
+        ("吾輩は猫である。名前はまだ無い。\n", "iso2022_jp"),
+        ("吾輩は猫である。名前はまだ無い。\n", "shift_jis"),
+        ("我们的祖国是花园。\n", "gb18030"),
+        ("Слова и ещё слова.\n", "koi8-r"),
+        ("Größe\fund\tÄrger\x1b[1m!\x1b[0m\b\n\x1a", "cp437"),
+    ],
+)
+def test_text_of_any_charset_is_not_taken_for_binary(tmp_path, text, charset):
+    (tmp_path / "a.txt").write_bytes(text.encode(charset) * 20)
+    ((row,), _) = rows(tmp_path, "text")
+    assert row["problem"] is None
 
 
 def write(path, data):
@@ -288,6 +327,12 @@ def test_jsonl_says_what_is_there_in_the_words_of_json(tmp_path):
         "null, not an object",
         "a string, not an object",
     ]
+    (tmp_path / "a.jsonl").write_text('[{"text": "a"}, {"text": "b"}]\n')
+    ((row,), _) = rows(tmp_path / "a.jsonl", "jsonl")
+    assert (row["problem"], row["detail"]) == (
+        "bad_json",
+        "one JSON array on one line; `jq -c '.[]'` makes it JSON lines",
+    )
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".zst"])
@@ -385,3 +430,11 @@ def test_parquet_with_a_column_twice(tmp_path):
     # Two that are not mapped are not looked at.
     pq.write_table(table.rename_columns(["n", "n", "text"]).set_column(2, "text", pa.array(["x"])), path)
     assert [row["content"] for row in rows(path, "parquet")[0]] == [b"x"]
+
+
+def test_a_jsonl_line_of_millions_of_values_is_not_parsed(tmp_path):
+    line = b'{"text": "x", "a": [' + b"[]," * (1 << 20) + b"[]]}\n"
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(line + b'{"text": "next"}\n'))
+    first, second = rows(tmp_path, "jsonl")[0]
+    assert (first["problem"], first["detail"]) == ("too_large", "more than 2097152 commas and brackets")
+    assert second["content"] == b"next"

@@ -238,9 +238,10 @@ def test_columns_that_do_not_do_stop_with_one_line(tmp_path, kind):
         return str(caught.value).removeprefix(f"source s: {path}: ")
 
     there = "to one of: article, n, n"
-    assert message() == f"no column `text`; set `columns: {{text: ...}}` {there}"
-    assert message(text="article.txt") == f"no column `article.txt`; set `columns: {{text: ...}}` {there}"
-    assert message(text="article.body.x") == f"no column `article.body.x`; set `columns: {{text: ...}}` {there}"
+    ways = "set `columns: {text: NAME}` in the recipe, --text-column NAME on the command line,"
+    assert message() == f"no column `text`; {ways} {there}"
+    assert message(text="article.txt") == f"no column `article.txt`; {ways} {there}"
+    assert message(text="article.body.x") == f"no column `article.body.x`; {ways} {there}"
     assert message(text="article.n") == "column `article.n` is int64, not text; correct `columns`"
     assert message(text="article").startswith("column `article` is struct<body: string, n: int64>, not text")
     assert message(text="article.body", id="n") == "more than one column `n`; rename all but one, or map another"

@@ -14,7 +14,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from corpus.documents import RAW
 from corpus.errors import InputError, RecipeError
+from corpus.extract.admission import Admission
 from corpus.extract.config import ExtractConfig, UrlConfig
 from corpus.extract.url_lists import list_digests, load_lists
 from corpus.extract.urls import UrlRules, address, hash_entries, plain
@@ -55,10 +57,26 @@ def verdict(url: str | None, **config) -> tuple[str, str | None] | None:
         ("folder/page.html", "folder/page.html"),
         ("", ""),
         ("http://", "http://"),
+        # Longer than DNS takes: a label, and a name.
+        (f"http://\u00dc{'a' * 63}.\u00fc.example/", f"http://\u00fc{'a' * 63}.xn--tda.example/"),
+        ("http://" + "\u00dc." * 127 + "example/", "http://" + "\u00fc." * 127 + "example/"),
     ],
 )
 def test_address(url, normal):
     assert str(address(url)) == normal
+
+
+def test_a_host_as_long_as_a_url_costs_nothing():
+    # Punycode of these 20,000 letters, all different, would take half a minute.
+    url = "http://" + "".join(map(chr, range(0x4E00, 0x4E00 + 20_000))) + "/x"
+    assert str(address(url)) == url[:8192]
+
+
+def test_a_url_is_looked_at_up_to_8192_characters():
+    url = "http://example.com/" + "a" * 8168 + "/in-ad"
+    assert len(url) == 8193
+    assert verdict(url, block=["*/in-a"]) == ("url_blocked", "*/in-a")
+    assert verdict(url, block=["/in-ad/"]) is None
 
 
 @given(st.one_of(st.text(), st.text("htp:/\\@.%[]#?*aA\u00fc\u3002\0 ").map("http://".__add__)))
@@ -108,6 +126,7 @@ def test_an_allow_list_keeps_only_what_it_names_and_block_wins():
         "http://c.example/ok",
         None,
         "x.html",
+        "http:\\\\d.example",
     ]
     found = rules(allow=["a.example", "*/ok"], block=["a.example/private", "www.a.example/private"]).judge(
         pa.array(urls)
@@ -115,8 +134,17 @@ def test_an_allow_list_keeps_only_what_it_names_and_block_wins():
     assert found == {
         1: ("url_blocked", "www.a.example/private"),
         2: ("url_not_allowed", None),
-        5: ("url_not_allowed", None),
+        6: ("url_not_allowed", None),
     }
+
+
+@pytest.mark.parametrize("url", ["b.example/page.html", "folder/a?u=http://b.example/", "mailto:a@b.example", None])
+def test_a_record_without_a_web_address_is_not_judged(url):
+    section = {"urls": {"allow": ["a.example"], "block": ["b.example", "*page*"]}}
+    rows = [{"locator": "x", "url": url}, {"locator": "y", "url": "http://b.example/"}]
+    batch = pa.RecordBatch.from_pylist(rows, schema=RAW)
+    found = Admission(ExtractConfig.model_validate(section), {}).judge(batch)
+    assert found == {1: [("url_blocked", "b.example")]}
 
 
 def test_an_expression_takes_linear_time():
@@ -127,7 +155,7 @@ def test_an_expression_takes_linear_time():
 @pytest.mark.parametrize(
     ("config", "why"),
     [
-        ({"block": ["/(/"]}, "is no expression of RE2"),
+        ({"block": ["/(/"]}, r"^extract\.urls\.block of the recipe: /\(/: is no expression of RE2"),
         ({"block": [r"/(a)\1/"]}, "is no expression of RE2"),
         ({"allow": ["http://"]}, "is no domain"),
         ({"block": ["/"]}, "is no domain"),
@@ -138,10 +166,14 @@ def test_entries_that_mean_nothing(config, why):
         UrlRules(UrlConfig(**config), {})
 
 
-@pytest.mark.parametrize("config", [{"block": [" "]}, {"lists": ["a/x", "b/x"]}, {"block": "example.com"}])
+@pytest.mark.parametrize("config", [{"block": [" "]}, {"lists": ["a/x", "b/x"]}, {"block": ""}, {"block": 7}])
 def test_sections_that_mean_nothing(config):
     with pytest.raises(ValidationError):
         UrlConfig(**config)
+
+
+def test_one_entry_needs_no_list():
+    assert UrlConfig(block="example.com", lists="ut1") == UrlConfig(block=["example.com"], lists=["ut1"])
 
 
 def test_a_list_file(tmp_path):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from corpus.plan import Stale, Step
+from corpus.plan import FOLDER, Stale, Step
 from corpus.store import Entry
 
 # rich itself honours NO_COLOR and drops styles where the stream is no terminal.
@@ -42,10 +46,12 @@ def show(made: Table) -> None:
 class Watch:
     """Draws a run: on a terminal a bar a step with rate and ETA, elsewhere a line a step and one every ten seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: Path) -> None:
+        self._folder = shlex.quote(os.path.relpath(root))
+        self._dropped: Counter[str] = Counter()
         self._progress: Progress | None = None
         self._start = self._said = 0.0
-        self._rows = self._tasks = self._done = self._rows_out = 0
+        self._rows = self._tasks = self._done = self._rows_in = self._rows_out = 0
 
     def begin(self, step: Step, tasks: int, stale: Sequence[Stale]) -> None:
         reasons = list(dict.fromkeys(reason for item in stale for reason in item.reasons))
@@ -56,8 +62,9 @@ class Watch:
             what = f"{len(stale)} of {tasks} tasks: {'; '.join(reasons[:3])}{more}"
         err.print(f"{step.name}: {what}", markup=False)
         self._start = self._said = time.monotonic()
-        self._rows = self._done = self._rows_out = 0
-        self._tasks = len(stale)
+        self._rows = self._done = self._rows_in = self._rows_out = 0
+        self._dropped.clear()
+        self._tasks, self._all_anew = len(stale), len(stale) == tasks
         if err.is_terminal and step.limited:
             self._progress = Progress(
                 SpinnerColumn(),
@@ -85,17 +92,33 @@ class Watch:
 
     def committed(self, step: Step, entry: Entry) -> None:
         self._done += 1
+        self._rows_in += entry.rows_in
         self._rows_out += entry.rows_out
+        self._dropped.update(entry.dropped)
         if self._progress is not None:
             self._progress.update(self._bar, advance=1)
         for line in entry.facts.get("warnings", ()):
-            err.print(f"warning: {line}", markup=False)
+            self._warn(line)
 
     def end(self, step: Step) -> None:
         self.close()
         seconds = time.monotonic() - self._start
         rate = f", {self._rows:,} rows" if self._rows else ""
         err.print(f"{step.name}: done in {seconds:.1f} s{rate}", markup=False)
+        if step.name == "extract" and self._all_anew and not self._rows_out:
+            self._warn(self._no_documents())
+
+    def _no_documents(self) -> str:
+        if not self._dropped:
+            return "the sources gave no document: their files hold no record"
+        rule, count = min(self._dropped.items(), key=lambda item: (-item[1], item[0]))
+        return (
+            f"the sources gave no document: `{rule}` dropped {count:,} of {self._rows_in:,} records; "
+            f"`corpus sample {FOLDER} --dropped {rule}` shows some"
+        )
+
+    def _warn(self, line: str) -> None:
+        err.print(f"warning: {line.replace(FOLDER, self._folder)}", markup=False)
 
     def close(self) -> None:
         if self._progress is not None:

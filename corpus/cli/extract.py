@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from corpus.run import Limits
 from corpus.sources.config import Kind, is_remote
 from corpus.sources.pieces import kind_by_name
 from corpus.sources.remote import shown
+from corpus.store import StepFolder
 
 KINDS = ", ".join(get_args(Kind))
 # Named alone they are what they are; in a folder of other files they are often settings, lists and feeds beside them.
@@ -46,7 +48,13 @@ def extract_verb(
     hang: Hang = 600,
 ) -> None:
     """Extract documents of some files into a new folder."""
-    source: dict[str, Any] = {"name": name, "kind": kind or kind_of(inputs), "path": inputs}
+    if kind is None:
+        kind = kind_of(inputs)
+        if kind in ("text", "html") and (hint := checkout_hint(inputs)):
+            from corpus.cli.console import warn
+
+            warn(f"its {kind} files are read: {hint}")
+    source: dict[str, Any] = {"name": name, "kind": kind, "path": inputs}
     if allow_private:
         source["allow_private"] = True
     if mapping := columns_of(columns, text_column):
@@ -60,7 +68,8 @@ def extract_verb(
         earlier = yaml.safe_load((folder / NAME).read_text(encoding="utf-8"))
         fresh = parse(yaml.safe_dump(raw), "command line", overrides)
         # The folder's recipe has absolute paths; so has a dumped one.
-        if not replace and before.sources != parse(dump(fresh), "command line").sources:
+        committed = bool(StepFolder(folder / "extract").entries())
+        if committed and not replace and before.sources != parse(dump(fresh), "command line").sources:
             raise RecipeError(f"{folder}: already holds other sources; choose another folder, or add --replace")
         raw = earlier | {"sources": raw["sources"]}
     recipe = parse(yaml.safe_dump(raw), "command line", overrides)
@@ -86,13 +95,22 @@ def kind_of(paths: list[str]) -> str:
             if kind and kind != "code":
                 found.setdefault(kind, file)
     if not found:
+        if all(Path(path).is_dir() and not any(at.is_file() for at in Path(path).rglob("*")) for path in paths):
+            raise RecipeError(f"{paths[0]}: holds no file; correct the path, or fill the folder first")
         raise RecipeError(f"{paths[0]}: no name tells a kind of file; add --kind, one of {KINDS}")
     if len(found) > 1:
         each = ", ".join(f"{file} is {kind}" for kind, file in found.items())
+        hint = f" ({checkout})" if (checkout := checkout_hint(paths)) else ""
         raise RecipeError(
-            f"files of several kinds ({each}): say which with --kind, or write a recipe with a source each"
+            f"files of several kinds ({each}): say which with --kind{hint}, or write a recipe with a source each"
         )
     return next(iter(found))
+
+
+def checkout_hint(paths: list[str]) -> str:
+    """A word on the first path that is a git checkout; empty where none is."""
+    found = next((path for path in paths if os.path.lexists(Path(path) / ".git")), None)
+    return f"{found} is a git checkout, `--kind code` reads its source files" if found else ""
 
 
 def _below(place: Path) -> Iterator[Path]:

@@ -32,7 +32,7 @@ def run_watched(recipe: Recipe, until: str | None, limits: Limits) -> Summary:
     """Run with progress on stderr."""
     from corpus.cli.console import Watch
 
-    watch = Watch()
+    watch = Watch(output_of(recipe))
     try:
         return run(recipe, until=until, limits=limits, observer=watch)
     finally:

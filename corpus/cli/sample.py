@@ -41,17 +41,19 @@ def sample_verb(
     if kept and dropped:
         raise CorpusError("sample: --kept and --dropped exclude each other; give one of them")
     outputs = Outputs.open(folder)
-    if kept or (stage is None and dropped is None):
-        found = samples.kept(outputs, count, seed, stage)
-    else:
+    asks_dropped = not kept and (stage is not None or dropped is not None)
+    if asks_dropped:
         found = samples.dropped(outputs, count, seed, stage, dropped)
+    else:
+        found = samples.kept(outputs, count, seed, stage)
     if json:
         print(jsonlib.dumps([jsonable(vars(sample)) for sample in found]))
         return
     for sample in found:
         _show(sample, full)
     if not found:
-        print("no such document")
+        where = f" by stage {stage}" if stage else ""
+        print("no document is left" if not asks_dropped else f"no document was dropped{where}")
 
 
 def _show(sample: Sample, full: bool) -> None:

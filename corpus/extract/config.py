@@ -21,6 +21,11 @@ class UrlConfig(Config):
     lists: tuple[str, ...] = ()
     """Files with a domain or URL to block a line, or `ut1`: 4.6 million of Université Toulouse 1, from datatrove."""
 
+    @field_validator("block", "allow", "lists", mode="before")
+    @classmethod
+    def _one(cls, entries: object) -> object:
+        return (entries,) if isinstance(entries, str) else entries
+
     @field_validator("block", "allow", "lists")
     @classmethod
     def _not_empty(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
@@ -68,6 +73,12 @@ class ExtractConfig(Config):
     """A page that takes longer is dropped as `timeout`. Waiting for a processor on a busy machine does not count."""
     max_memory_mb: Annotated[int, Field(ge=128)] = 768
     """What the extracting process may take; a page for which this is too little is dropped as `memory`."""
+
+    @model_validator(mode="after")
+    def _has_the_format(self) -> ExtractConfig:
+        if self.extractor == "resiliparse" and self.format == "markdown":
+            raise ValueError("resiliparse writes no Markdown; use cascade or trafilatura")
+        return self
 
     @model_validator(mode="after")
     def _room_for_a_page(self) -> ExtractConfig:

@@ -14,9 +14,10 @@ from collections.abc import Iterator
 _NOINDEX, _TDM = "opt_out_noindex", "opt_out_tdm"
 _RULES = {"noindex": _NOINDEX, "none": _NOINDEX, "noai": "opt_out_noai", "noimageai": "opt_out_noimageai"}
 _HEAD = 256 << 10
-_TAG = 2048  # bytes of a tag that are looked at
-# Both are for lower-case bytes: ignoring case would take many times as long.
-_ATTRIBUTE = re.compile(rb"""([\w:.-]{1,64})\s{0,9}=\s{0,9}(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
+# All are for lower-case bytes: ignoring case would take many times as long. A tag is looked at up to 2,048 bytes, and
+# the next search begins behind it; nothing gives back what it took, so that each byte is read a few times at most.
+_META = re.compile(rb"<meta[ \t\r\n\f/]([^>]{0,2048}+)")
+_ATTRIBUTE = re.compile(rb"""([^\s=/]++)(?:\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"']++)))?+""")
 # What stands in a comment or in raw text is no tag; one that never ends takes the rest.
 _INERT = re.compile(
     rb"<(?:!--(?:-?>|.*?(?:--!?>|\Z))"
@@ -51,10 +52,9 @@ def opt_outs(content: bytes, transport: str | None = None) -> dict[str, str]:
 
 
 def _signals(head: bytes) -> Iterator[tuple[str, str]]:
-    at = -1
-    while (at := head.find(b"<meta", at + 1)) >= 0:
-        tag = head[at + 5 : at + _TAG].partition(b">")[0]
-        if (b"robots" not in tag and b"tdm-reservation" not in tag) or tag[0] not in b" \t\r\n\f/":
+    for match in _META.finditer(head):
+        tag = match[1]
+        if b"robots" not in tag and b"tdm-reservation" not in tag:
             continue
         pairs: dict[bytes, bytes] = {}
         for name, double, single, bare in _ATTRIBUTE.findall(tag):

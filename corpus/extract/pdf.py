@@ -32,8 +32,9 @@ def extract_pdf(content: bytes) -> Page:
     """The text of all pages in their order; title, author, date and language of the document.
 
     Of the first and last two lines of a page those go that stand there alike on a third of the pages (on three at
-    least), and bare numbers that count the pages. A line that fills the width and ends inside a sentence is joined
-    with the next; a word split by a hyphen is joined unless the document writes it with one elsewhere.
+    least), but for the top of the first page, where the title is; and bare numbers that count the pages. A line that
+    fills the width and ends inside a sentence is joined with the next; a word split by a hyphen is joined unless the
+    document writes it with one elsewhere.
 
     Raises RefusedError: `encrypted` (a password is needed; the empty one is tried), `damaged`, `empty` (no text
     layer); LimitError past 64 M characters.
@@ -120,6 +121,10 @@ def _without_edges(pages: list[list[str]]) -> list[list[str]]:
     kept = []
     for page, lines in enumerate(pages):
         gone = {i for i in _edge(lines) if max(seen[lines[i]], shifts[_page_number(lines[i], page)]) >= least}
+        if page == 0:
+            # What runs on above the other pages is here the title; twice, it is the header too.
+            top = [i for i in range(min(_EDGE, len(lines))) if _page_number(lines[i], page) is None]
+            gone -= {i for i in top if lines[i] not in lines[:i]}
         kept.append([line for i, line in enumerate(lines) if i not in gone])
     return kept
 

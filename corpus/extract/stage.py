@@ -14,7 +14,7 @@ from corpus.extract.admission import Admission, Refusals
 from corpus.extract.config import ExtractConfig
 from corpus.extract.pdf import PDF, pdf_label
 from corpus.ledger import judge
-from corpus.plan import Step, Task
+from corpus.plan import FOLDER, Step, Task
 from corpus.recipe import Recipe
 from corpus.sources.remote import is_weak
 from corpus.store import Writer
@@ -28,7 +28,7 @@ def steps(recipe: Recipe) -> list[Step]:
     from corpus.extract import extractor_label
 
     config = recipe.extract
-    version = f"2, {extractor_label(config)}"
+    version = f"3, {extractor_label(config)}"
     if any(source.kind == "pdf" for source in recipe.sources):
         version += f", {pdf_label()}"
     return [Step("extract", "corpus.extract.stage:extract", version, config, inputs=_lists(config))]
@@ -72,7 +72,7 @@ def extract(task: Task, out: Writer, beat: Callable[[int], None]) -> None:
             ledger.write(verdict.ledger)
             kept = _documents(task.piece.source, label, ids, batch, pages).filter(pa.array(verdict.keep))
             documents.write(kept)
-            out.count(len(ids), kept.num_rows, verdict.dropped)
+            out.count(len(ids), kept.num_rows, verdict.dropped, verdict.failed)
             beat(len(ids))
     if admission.opted_out:
         out.facts["opt_out"] = dict(sorted(admission.opted_out.items()))
@@ -138,7 +138,7 @@ def _warnings(task: Task, out: Writer, skipped: Counter[str]) -> list[str]:
     if damaged := out.dropped.get("damaged"):
         found.append(
             f"{task.piece.source}: {names}: {damaged} damaged record(s) or range(s) left out; "
-            f"`corpus sample {task.root.name} --dropped damaged` shows where"
+            f"`corpus sample {FOLDER} --dropped damaged` shows where"
         )
     if out.rows_in and out.dropped.get("no_text") == out.rows_in:
         column = (task.source.columns if task.source else {}).get("text", "text")

@@ -22,7 +22,10 @@ _IGNORED = str.maketrans("", "", "\t\r\n")
 _OUTER = "".join(map(chr, range(33)))
 _PORT = re.compile(r":\d*$")
 _STOPS = re.compile("[\u3002\uff0e\uff61]")  # East Asia's full stops, which part labels too
+_LONGEST_URL = 8192  # characters of it that are looked at
 _LONGEST_PATH = 2048  # characters of it that entries of a list are compared with
+# DNS takes no longer ones (RFC 1035); punycode takes time that grows with the square of a label.
+_LONGEST_HOST, _LONGEST_LABEL = 253, 63
 
 
 class Address(NamedTuple):
@@ -37,8 +40,11 @@ class Address(NamedTuple):
 
 
 def address(url: str) -> Address:
-    """The parts of a URL; the host in ASCII (punycode). Never fails: anything has a first part, which is its host."""
-    match = _URL.match(url.strip(_OUTER).translate(_IGNORED))
+    """The parts of a URL's first 8,192 characters. Never fails: anything has a first part, which is its host.
+
+    The host is in ASCII (punycode); one that is too long for DNS stays as it is, in lower case.
+    """
+    match = _URL.match(url.strip(_OUTER)[:_LONGEST_URL].translate(_IGNORED))
     assert match is not None  # every part may be empty
     http, other, authority, path = match.groups()
     return Address((http or other or "").lower(), _host(authority), path.replace("\\", "/"))
@@ -51,8 +57,12 @@ def _host(authority: str) -> str:
     host = host.lower()
     if not host.isascii():
         # UTS 46 without its table of forbidden characters: an address must not escape a rule by being odd.
-        labels = _STOPS.sub(".", unicodedata.normalize("NFKC", host).lower()).split(".")
-        host = ".".join(x if x.isascii() else "xn--" + x.encode("punycode").decode() for x in labels)
+        host = _STOPS.sub(".", unicodedata.normalize("NFKC", host).lower())
+    if not host.isascii() and len(host) <= _LONGEST_HOST:
+        host = ".".join(
+            x if x.isascii() or len(x) > _LONGEST_LABEL else "xn--" + x.encode("punycode").decode()
+            for x in host.split(".")
+        )
     return host.rstrip(".")
 
 
@@ -84,12 +94,14 @@ class UrlRules:
         self._selective = bool(config.allow)
 
     def judge(self, urls: pa.Array) -> dict[int, tuple[str, str | None]]:
-        """Row -> (rule, detail) of the URLs (string[n]) that are refused; a null is no URL, and is not judged.
+        """Row -> (rule, detail) of the URLs (string[n]) that are refused.
 
-        `url_blocked` names the entry, behind its list's name; `url_not_allowed` is what an allow list leaves out.
+        What has no scheme is no web address but the path of a file; neither it nor a null is judged. `url_blocked`
+        names the entry, behind its list's name; `url_not_allowed` is what an allow list leaves out.
         """
-        rows = np.flatnonzero(urls.is_valid().to_numpy(zero_copy_only=False)).tolist()
-        addresses = _Addresses([address(url) for url in urls.drop_null().to_pylist()])
+        parsed = {row: address(url) for row, url in enumerate(urls.to_pylist()) if url is not None}
+        rows = [row for row, item in parsed.items() if item.scheme]
+        addresses = _Addresses([parsed[row] for row in rows])
         blocked = self._block.find(addresses)
         for name, table in self._lists.items():
             for i, entry in addresses.find(table).items():
@@ -138,11 +150,13 @@ class _Entries:
                 pc.match_substring_regex(pa.array([""]), pattern)
             except pa.ArrowInvalid as error:
                 why = " ".join(str(error).split())
-                raise RecipeError(f"extract.urls.{key}: {entry}: is no expression of RE2 ({why})") from error
+                raise RecipeError(
+                    f"extract.urls.{key} of the recipe: {entry}: is no expression of RE2 ({why})"
+                ) from error
         try:
             self._plain = [plain(entry) for entry in entries if patterns[entry] is None]
         except ValueError as error:
-            raise RecipeError(f"extract.urls.{key}: {error}") from error
+            raise RecipeError(f"extract.urls.{key} of the recipe: {error}") from error
 
     @functools.cached_property
     def _table(self) -> np.ndarray:

@@ -27,6 +27,7 @@ _NOT_PUBLIC = (
 _NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9a-fA-F]*)\.?", re.DOTALL)
 _DOTTED = re.compile(r"(?:(?:0|[1-9][0-9]{0,2})\.){3}(?:0|[1-9][0-9]{0,2})")
 _SCHEMES = ("http", "https")
+_USER = re.compile(r"(?<=//)[^/\\?#\s]*@")
 
 
 def require_public(url: str, *, allow_private: bool) -> None:
@@ -97,7 +98,7 @@ def host_of(url: str) -> tuple[str, int]:
         if not host.isascii():
             host = host.encode("idna").decode("ascii")
     except (ValueError, UnicodeError) as error:
-        raise InputError(f"{shown(url)}: is no valid URL ({error}); correct it") from error
+        raise InputError(f"{shown(url)}: is no valid URL; correct its host or port") from error
     if parts.scheme not in _SCHEMES:
         raise InputError(f"{shown(url)}: is not an http or https URL; give one")
     if not host or re.search(r"[\x00-\x20\x7f\\]", url):
@@ -106,7 +107,8 @@ def host_of(url: str) -> tuple[str, int]:
 
 
 def shown(text: str) -> str:
-    """Foreign text, made fit for one line of a message."""
+    """Foreign text, made fit for one line of a message, without user and password of a URL."""
+    text = _USER.sub("", text)
     text = text if len(text) <= 200 else text[:197] + "..."
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 

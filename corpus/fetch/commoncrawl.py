@@ -105,7 +105,9 @@ def _choose(config: FetchConfig, paths: list[str], source: str) -> list[str]:
     names = [file_name(path).lower() for path in paths]
     count = config.files or 0
     if count + config.first > len(paths):
-        raise InputError(f"{shown(source)}: lists {len(paths):,} files; ask for fewer than {config.first + count:,}")
+        most = len(paths) - config.first
+        way = f"ask for at most {most:,}" if most > 0 else "set `first` lower"
+        raise InputError(f"{shown(source)}: lists {len(paths):,} file{'s' * (len(paths) != 1)}; {way}")
     chosen = list(range(config.first, config.first + count))
     if config.sample is not None:
         # By a hash of the path: a larger sample holds the smaller one.

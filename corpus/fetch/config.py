@@ -54,6 +54,14 @@ class FetchConfig(Config):
                 raise ValueError(f"{rule}: has a path; write url={rule.partition('=')[2]}")
         return rules
 
+    @field_validator("base_url")
+    @classmethod
+    def _no_secret(cls, url: str) -> str:
+        # It is written into recipes, manifests and messages.
+        if re.search("[@?#]", url):
+            raise ValueError("has a user, a query or a fragment (`@`, `?`, `#`): give scheme, host and path alone")
+        return url
+
     @model_validator(mode="after")
     def _one_way(self) -> FetchConfig:
         if (self.files is None) == (not self.match):

@@ -13,10 +13,14 @@ from datetime import datetime
 
 from corpus.sources.records import MAX_HEADER, Window
 
-_ADDRESS = rb"(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*|0|-)"
-_FIELDS = rb" " + _ADDRESS + rb" (\d{8,18})((?: [^ \r\n]{0,500}){1,12})\r?\n"
+# Possessive, and bounded: a page may be made to look like this all over.
+_ADDRESS = rb"(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4}+:[0-9A-Fa-f:.]{0,45}+|0|-)"
+_FIELDS = rb" " + _ADDRESS + rb" (\d{8,18}+)((?: [^ \r\n]{0,500}+){1,12}+)\r?\n"
 # Old crawlers left spaces in URLs.
 _URL = rb"[A-Za-z][A-Za-z0-9+.\-]{0,31}:[^\r\n]{0,8000}?"
+# Where a document is cut, the next line stands behind anything.
+_INSIDE = re.compile(rb"(?:https?://|ftp://|dns:)[^ \r\n]")
+_LONGEST_INSIDE = 2000
 _SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]{0,31}:[^\r\n]*\Z")
 _TELLING = re.compile(rb"\d{8,18}|\d{1,3}(?:\.\d{1,3}){3}")
 _DATES = ("%Y%m%d%H%M%S", "%Y%m%d")
@@ -26,11 +30,25 @@ _KINDS = {"http": "response", "https": "response", "filedesc": "filedesc", "dns"
 class ArcGrammar:
     """URL-records of every version, told apart line by line."""
 
-    # Where a document is cut, the next line stands behind anything.
-    next = re.compile(rb"(?:(?<=\n)" + _URL + rb"|(?:https?://|ftp://|dns:)[^ \r\n]{1,2000})" + _FIELDS)
     overlap = 16 << 10
     tail = b"\n"
     _begin = re.compile(rb"(" + _URL + rb")" + _FIELDS)
+    _url, _fields = re.compile(_URL), re.compile(_FIELDS)
+
+    def next(self, data: bytearray, start: int = 0) -> int | None:
+        """Looks for the fields, then back for the URL: from each URL onward, the time would be that of their square."""
+        at = start
+        while found := self._fields.search(data, at):
+            end = found.start()
+            line = data.rfind(b"\n", 0, end) + 1
+            if line and line >= start and self._url.fullmatch(data, line, end):
+                return line
+            word = max(start, end - _LONGEST_INSIDE)
+            word = max(word, *(data.rfind(gap, word, end) + 1 for gap in (b" ", b"\r", b"\n")))
+            if inside := _INSIDE.search(data, word, end):
+                return inside.start()
+            at = end + 1
+        return None
 
     def begins(self, data: bytes) -> bool:
         return self._begin.match(data) is not None

@@ -6,7 +6,7 @@ import codecs
 import re
 from typing import IO
 
-_MARKS = (  # UTF-32 first: its mark begins with that of UTF-16
+MARKS = (  # UTF-32 first: its mark begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -68,7 +68,7 @@ class Utf8Stream:
         self._held = b""
         if not self._begun:
             self._begun = True
-            for mark, name in _MARKS:
+            for mark, name in MARKS:
                 if data.startswith(mark):
                     self._set(name)
                     break

@@ -28,13 +28,19 @@ def check_columns(schema: pa.Schema, config: SourceConfig, where: str) -> None:
             path = _path(schema, theirs)
             if path is None:
                 there = ", ".join(schema.names)
-                raise InputError(f"{where}: no column `{theirs}`; set `columns: {{{ours}: ...}}` to one of: {there}")
+                raise InputError(f"{where}: {no_column(ours, theirs)} to one of: {there}")
             if schema.names.count(path[0].name) > 1:
                 raise InputError(f"{where}: more than one column `{path[0].name}`; rename all but one, or map another")
             if ours == "text" and not _is_bytes(path[-1].type):
                 raise InputError(f"{where}: column `{theirs}` is {path[-1].type}, not text; correct `columns`")
     except UnicodeDecodeError as error:
         raise InputError(f"{where}: the name of a column is not UTF-8; restore or remove the file") from error
+
+
+def no_column(ours: str, theirs: str) -> str:
+    """The words for a mapped column that is not there, up to where those that are there are named."""
+    option = "--text-column NAME" if ours == "text" else f"--columns {ours}=NAME"
+    return f"no column `{theirs}`; set `columns: {{{ours}: NAME}}` in the recipe, {option} on the command line,"
 
 
 def raw_batches(batch: pa.RecordBatch, start: int, relative: str, config: SourceConfig) -> Iterator[pa.RecordBatch]:

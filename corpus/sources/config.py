@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -92,6 +92,14 @@ class SourceConfig(Config):
             raise ValueError("is not valid UTF-8: rename the file, or name its folder")
         if any(_CHAIN.search(path) for path in paths if is_remote(path)):
             raise ValueError("is a chain of file systems (`::`), which is not supported: unpack or copy it first")
+        return value
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _known_columns(cls, value: object) -> object:
+        unknown = [name for name in value if name not in get_args(Column)] if isinstance(value, dict) else []
+        if unknown:
+            raise ValueError(f"has no column `{unknown[0]}` of ours; there are {', '.join(get_args(Column))}")
         return value
 
     @field_validator("columns")

@@ -15,7 +15,7 @@ import pyarrow as pa
 from corpus.errors import InputError
 from corpus.kernels.csv_records import ILL_QUOTED, OPEN, QUOTED, START, WHOLE
 from corpus.sources.charset import Utf8Stream
-from corpus.sources.columns import METADATA
+from corpus.sources.columns import METADATA, no_column
 from corpus.sources.compressed import DAMAGE, open_stream
 from corpus.sources.config import SourceConfig
 from corpus.sources.csv_dialect import Dialect, Records, find_dialect
@@ -114,7 +114,7 @@ def _check_header(names: list[str], config: SourceConfig, where: str) -> None:
     for ours, theirs in config.columns.items():
         if theirs not in names:
             there = " ".join(", ".join(names).split())[:300]
-            raise InputError(f"{where}: no column `{theirs}`; set `columns: {{{ours}: ...}}` to one of: {there}")
+            raise InputError(f"{where}: {no_column(ours, theirs)} to one of: {there}")
         if names.count(theirs) > 1:
             raise InputError(f"{where}: more than one column `{theirs}`; rename all but one, or map another")
 

@@ -28,6 +28,8 @@ from corpus.sources.xhtml import XhtmlError, chapter_text, local_name, parse_xml
 
 _MAX_READ = 4 << 20  # of the archive's directory, which is read at once
 _STEP = 1 << 16
+_MAX_FIELD = 10_000  # characters of a title, of all authors
+_FIELDS = ("title", "creator", "language", "date", "identifier", "rights", "meta")
 _CHAPTERS = ("application/xhtml+xml", "text/html", "text/x-oeb1-document", "application/x-dtbook+xml")
 # Their keys are in the book itself (EPUB 3.3, 4.4 and Adobe's older way).
 _FONT_MANGLING = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")
@@ -138,6 +140,8 @@ class _Entries:
         """Raises _RefusedError too."""
         try:
             return parse_xml(self.read(name))
+        except XhtmlError as error:
+            raise _RefusedError(error.problem, f"{name}: {error}") from error
         except etree.XMLSyntaxError as error:
             raise _RefusedError("damaged", f"{name}: {error.msg}") from error
 
@@ -158,7 +162,7 @@ def _book(row: Row, entries: _Entries, skipped: Counter[str]) -> Iterator[Row]:
             if isinstance(error, _RefusedError) and error.problem != "damaged":
                 raise
             detail = error.detail if isinstance(error, _RefusedError) else f"{name}: {error}"
-            broken.append(row._replace(locator=f"{row.locator}#{name}", problem="damaged", detail=valid(detail)))
+            broken.append(row._replace(locator=f"{row.locator}#{name}", problem=error.problem, detail=valid(detail)))
     text = "\n\n".join(text for text in texts if text)
     yield row._replace(content=valid(text).encode(), media_type="text/plain", charset="utf-8")
     yield from broken
@@ -175,9 +179,12 @@ def _require_open(encryption: etree._Element) -> None:
 def _described(row: Row, package: etree._Element) -> Row:
     """With what the package says of the book."""
     values: dict[str, list[tuple[etree._Element, str]]] = {}
-    for element in package.iterfind("{*}metadata//*"):
-        if isinstance(element.tag, str) and (text := " ".join("".join(element.itertext()).split())):
-            values.setdefault(local_name(element.tag).lower(), []).append((element, text))
+    # OEB 1 has `dc-metadata` around them.
+    for path in ("{*}metadata/*", "{*}metadata/{*}dc-metadata/*"):
+        for element in package.iterfind(path):
+            name = local_name(element.tag).lower() if isinstance(element.tag, str) else ""
+            if name in _FIELDS and (text := _field(element)):
+                values.setdefault(name, []).append((element, text))
 
     def first(name: str) -> str | None:
         return next((text for _, text in values.get(name, [])), None)
@@ -189,11 +196,21 @@ def _described(row: Row, package: etree._Element) -> Row:
     return row._replace(
         url=identifiers[0] if identifiers else row.url,
         title=first("title"),
-        author=_authors(values) or None,
+        author=_authors(values)[:_MAX_FIELD] or None,
         date=next((found[0] for _, text in dates if (found := _DATE.match(text))), None),
         declared_language=language if _LANGUAGE.fullmatch(language) else None,
         license=(first("rights") or "")[:500] or None,
     )
+
+
+def _field(element: etree._Element) -> str:
+    """The text in it, of which so much is read as a field may have."""
+    found = ""
+    for part in element.itertext():
+        found += part[: _MAX_FIELD - len(found)]
+        if len(found) == _MAX_FIELD:
+            break
+    return " ".join(found.split())
 
 
 def _own(element: etree._Element, name: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import NamedTuple
 
 from corpus.sources.headers import first_of_each, header_fields
@@ -19,6 +19,11 @@ _CHUNK = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]{0,1024})?\r?\n
 _STEP = 64 << 10
 # As many as curl takes.
 _MAX_CODINGS = 5
+_MAX_MEMBERS = 10_000
+# Less than this behind a coding's end is no text: raw deflate often has a checksum there, which curl lets pass too.
+_MAX_TRAILER = 8
+_GZIP = re.compile(rb"\x1f\x8b\x08")
+_ZSTD = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")  # a frame, or one to skip
 _OPT_OUT = ("x-robots-tag", "tdm-reservation")
 
 
@@ -144,26 +149,49 @@ def _undo(name: str, body: bytes, limit: int) -> bytes:
     return b"".join(parts)
 
 
-def _zlib(body: bytes, wbits: int) -> Iterator[bytes]:
+def _inflate(body: bytes, at: int, wbits: int) -> Generator[bytes, None, int]:
+    """Gives where it ends."""
     inflater = zlib.decompressobj(wbits)
-    while body and not inflater.eof:
-        yield inflater.decompress(body, _STEP)
-        body = inflater.unconsumed_tail
-    # The last output may still wait inside when it filled the step exactly.
-    while not inflater.eof and (rest := inflater.decompress(b"", _STEP)):
-        yield rest
-    if not inflater.eof:
-        raise EOFError
+    while not inflater.eof:
+        data = inflater.unconsumed_tail
+        if not data:
+            # `unused_data` is a copy: what is given at once bounds it.
+            data = body[at : at + (16 << 10)]
+            at += len(data)
+        part = inflater.decompress(data, _STEP)
+        if not data and not part:
+            raise EOFError
+        yield part
+    return at - len(inflater.unused_data)
+
+
+def _members(
+    body: bytes, member: Callable[[bytes, int], Generator[bytes, None, int]], magic: re.Pattern[bytes]
+) -> Iterator[bytes]:
+    """Members one behind the other are one body (RFC 1952, 2.2; RFC 8878, 3.1)."""
+    at = yield from member(body, 0)
+    for _ in range(_MAX_MEMBERS):
+        if not magic.match(body, at):
+            return _require_end(body, at)
+        at = yield from member(body, at)
+    raise ValueError(f"more than {_MAX_MEMBERS} members")
+
+
+def _require_end(body: bytes, at: int) -> None:
+    """Zeros and blanks fill up; anything else may be text that a server wrote behind."""
+    rest = len(body[at:].strip(b"\0 \t\r\n"))
+    if rest > _MAX_TRAILER:
+        raise ValueError(f"{rest} bytes behind its end")
 
 
 def _gzip(body: bytes) -> Iterator[bytes]:
-    return _zlib(body, 31)
+    return _members(body, lambda body, at: _inflate(body, at, 31), _GZIP)
 
 
 def _deflate(body: bytes) -> Iterator[bytes]:
     """RFC 9110 means zlib's format; many servers send raw deflate."""
     wrapped = len(body) >= 2 and body[0] & 0x0F == 8 and int.from_bytes(body[:2]) % 31 == 0
-    return _zlib(body, 15 if wrapped else -15)
+    _require_end(body, (yield from _inflate(body, 0, 15 if wrapped else -15)))
 
 
 def _brotli(body: bytes) -> Iterator[bytes]:
@@ -182,12 +210,18 @@ def _zstd(body: bytes) -> Iterator[bytes]:
     import zstandard
 
     # RFC 9659: a window of at most 8 MB for the content coding.
-    frame = zstandard.ZstdDecompressor(max_window_size=8 << 20).decompressobj()
-    for at in range(0, len(body), 512):
-        yield frame.decompress(body[at : at + 512])
-        if frame.eof:
-            return
-    raise EOFError
+    decompressor = zstandard.ZstdDecompressor(max_window_size=8 << 20)
+
+    def frame(body: bytes, at: int) -> Generator[bytes, None, int]:
+        frame = decompressor.decompressobj()
+        while not frame.eof:
+            if at >= len(body):
+                raise EOFError
+            yield frame.decompress(body[at : at + 512])
+            at = min(at + 512, len(body))
+        return at - len(frame.unused_data)
+
+    return _members(body, frame, _ZSTD)
 
 
 _DECODERS: dict[str, Callable[[bytes], Iterator[bytes]]] = {

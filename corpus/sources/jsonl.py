@@ -22,6 +22,9 @@ from corpus.sources.config import SourceConfig
 from corpus.sources.pieces import InputFile
 from corpus.sources.rows import Row, batches, valid
 
+# A value takes up to 170 bytes.
+_MAX_VALUES = 2 << 20
+
 
 def read(files: tuple[InputFile, ...], config: SourceConfig, skipped: Counter[str]) -> Iterator[pa.RecordBatch]:
     """The lines of each file; the locator is `file#line`, 1-based (`file#line:id` where `id` is mapped).
@@ -37,7 +40,7 @@ def _rows(file: InputFile, config: SourceConfig, skipped: Counter[str]) -> Itera
     begin = list(islice(rows, 2))
     if len(begin) == 2 and _opens_array(begin[0]) and begin[1].problem == "bad_json":
         rows.close()
-        begin = [begin[0]._replace(detail="one JSON array over many lines; `jq -c '.[]'` makes it JSON lines")]
+        begin = [begin[0]._replace(detail=f"one JSON array over many lines; {_HINT}")]
     yield from begin
     yield from rows
 
@@ -80,11 +83,16 @@ def _lines(stream: IO[bytes], limit: int) -> Iterator[tuple[int, bytes | None]]:
 
 
 def _row(locator: str, line: bytes, config: SourceConfig) -> Row:
+    # Each value but the first stands behind one of these.
+    if sum(line.count(mark) for mark in (b",", b"[", b"{")) > _MAX_VALUES:
+        return Row(locator, problem="too_large", detail=f"more than {_MAX_VALUES} commas and brackets")
     try:
         record = _JSON.decode(line.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError) as error:
         what = _OPENS_ARRAY if line.lstrip().startswith(b"[") else ""
         return Row(locator, problem="bad_json", detail=what + valid(str(error))[:200])
+    if isinstance(record, list) and record and isinstance(record[0], dict):
+        return Row(locator, problem="bad_json", detail=f"one JSON array on one line; {_HINT}")
     if not isinstance(record, dict):
         return Row(locator, problem="bad_json", detail=f"{_name(record)}, not an object")
     values = {ours: _look_up(record, theirs) for ours, theirs in config.columns.items()}
@@ -106,6 +114,7 @@ def _encode(text: str) -> bytes:
 
 
 _MISSING = object()
+_HINT = "`jq -c '.[]'` makes it JSON lines"
 _OPENS_ARRAY = "an array without its end: "
 
 

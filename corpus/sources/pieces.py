@@ -49,9 +49,13 @@ def discover(source: SourceConfig) -> list[Piece]:
 
     What a piece is, by kind: `Piece`. Files of the grouped kinds come up to 1,000 or 64 MB together. Group
     boundaries are content-defined (a hash of the path), so a file that is added moves only the boundaries near it.
-    Raises InputError when a path does not exist, cannot be read or holds nothing of the source's kind, and when two
-    files would have one relative path.
+    Raises InputError when a path does not exist, cannot be read or holds nothing of the source's kind, when two files
+    would have one relative path, and for a language (`code.languages`) that Linguist does not know.
     """
+    if source.code and source.code.languages:
+        from corpus.sources.code.languages import require_known
+
+        require_known(source.code.languages, f"source {source.name}")
     found = {item.path: item for pattern in source.paths for item in _expand(pattern, source)}
     top = os.path.commonpath([item.root for item in found.values()])
     files = sorted((_input_file(item, top) for item in found.values()), key=lambda file: (file.relative, file.path))

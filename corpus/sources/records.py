@@ -54,12 +54,13 @@ class Record:
 class Grammar(Protocol):
     """What tells records apart: the format's header, and how to know one."""
 
-    next: re.Pattern[bytes]
-    """The beginning of a header, wherever it stands."""
     overlap: int
-    """Longest match of `next`."""
+    """The longest beginning that `next` looks at."""
     tail: bytes
     """What ends a record."""
+
+    def next(self, data: bytearray, start: int = 0) -> int | None:
+        """Where a header begins, at `start` or behind, wherever it stands."""
 
     def begins(self, data: bytes) -> bool:
         """Whether a record begins with `data`."""
@@ -123,9 +124,9 @@ class Window:
         """How many bytes lie before the next header, or the end; None when they are more than `limit`. Drops none."""
         start = 0
         while True:
-            found = self.grammar.next.search(self.data, start)
-            if found:
-                return found.start()
+            found = self.grammar.next(self.data, start)
+            if found is not None:
+                return found
             start = max(0, len(self.data) - self.grammar.overlap)
             if not self.fill(len(self.data) + 1):
                 return len(self.data)
@@ -134,12 +135,12 @@ class Window:
 
     def to_next(self) -> None:
         """Drop up to the next record's header."""
-        while not (found := self.grammar.next.search(self.data)):
+        while (found := self.grammar.next(self.data)) is None:
             self.drop(max(0, len(self.data) - self.grammar.overlap))
             if not self.fill(len(self.data) + 1):
                 self.drop(len(self.data))
                 return
-        self.drop(found.start())
+        self.drop(found)
 
     def skip(self, size: int) -> bool:
         """Drop `size` bytes without holding them; False when the stream ends before."""
@@ -303,12 +304,16 @@ def _digest_fits(record: Record, block: bytes) -> bool | None:
 class WarcGrammar:
     """ISO 28500: a version line, fields, a blank line, the block, two newlines."""
 
-    # Where a record is cut, the next header stands behind anything.
-    next = re.compile(rb"WARC/\d\.\d\r?\n(?i:warc|content)-")
     overlap = 32
     tail = b"\r\n\r\n"
     _begin = re.compile(rb"WARC/\d\.\d\r?\n")
+    # Where a record is cut, the next header stands behind anything.
+    _next = re.compile(rb"WARC/\d\.\d\r?\n(?i:warc|content)-")
     _blank = re.compile(rb"\r?\n\r?\n")
+
+    def next(self, data: bytearray, start: int = 0) -> int | None:
+        found = self._next.search(data, start)
+        return found.start() if found else None
 
     def begins(self, data: bytes) -> bool:
         return self._begin.match(data) is not None

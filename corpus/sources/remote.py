@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import unquote_plus, urlsplit
 
 from corpus.errors import InputError
 from corpus.fetch.addresses import is_public, require_public
@@ -48,7 +48,7 @@ _PACKAGES = {
     "hf": "huggingface_hub", "http": "'fsspec[http]'", "https": "'fsspec[http]'", "sftp": "paramiko",
     "ssh": "paramiko", "smb": "smbprotocol",
 }  # fmt: skip
-_SECRET = re.compile(r"sig|token|secret|pass|key|credential|auth", re.IGNORECASE)
+_SECRET = re.compile(r"sig|token|secret|pass|key|credential|auth|policy|jwt|session|^code$", re.IGNORECASE)
 _FINAL = (PermissionError, IsADirectoryError, NotADirectoryError, ValueError, NotImplementedError)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
@@ -265,11 +265,23 @@ def _place(url: str) -> str:
 
 
 def _refuse_secrets(url: str, where: str) -> None:
-    parts = urlsplit(url)
-    if "@" in parts.netloc and ":" in parts.netloc.rpartition("@")[0] and parts.scheme != "github":
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # whose text may hold what must not be shown
+        raise InputError(f"{where}: is no valid URL; correct `path`") from None
+    user, _, _ = parts.netloc.rpartition("@")
+    if ":" in user and parts.scheme not in ("github", *_HTTP):
         raise InputError(f"{where}: holds a password; give it by the environment or file that {parts.scheme} reads")
-    if parts.scheme.lower() in _HTTP:
-        secret = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True) if _SECRET.search(name)]
+    if parts.scheme in _HTTP:
+        if "@" in parts.netloc:
+            raise InputError(
+                f"{where}: holds a user or password, which would be stored with the recipe; download it, and name the "
+                "copy"
+            )
+        if "#" in url:
+            raise InputError(f"{where}: has a fragment, which names no file; leave it out, or write `#` as %23")
+        names = (unquote_plus(part.partition("=")[0]) for part in re.split("[&;]", parts.query))
+        secret = [name for name in names if _SECRET.search(name)]
         if secret:
             raise InputError(
                 f"{where}: its query holds `{secret[0][:40]}`, which looks like a secret and would be stored with the "

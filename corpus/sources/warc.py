@@ -122,11 +122,11 @@ def _begins(data: bytes) -> bool:
 
 def _plain_start(descriptor: int, size: int) -> int:
     """Where the first record of an uncompressed file begins, as far as it is searched; else its size."""
-    either, overlap = re.compile(_WARC.next.pattern + b"|" + _ARC.next.pattern), _ARC.overlap
     for at in range(0, min(size, _SNIFF), 1 << 20):
-        found = either.search(os.pread(descriptor, (1 << 20) + overlap, at))
+        data = bytearray(os.pread(descriptor, (1 << 20) + _ARC.overlap, at))
+        found = [start for grammar in (_WARC, _ARC) if (start := grammar.next(data)) is not None]
         if found:
-            return at + found.start()
+            return at + min(found)
     return size
 
 

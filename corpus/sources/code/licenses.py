@@ -97,8 +97,11 @@ class Licenses:
 
     def _nearest(self, folder: str) -> str | None:
         if folder not in self._known:
-            stated = self._stated(folder)
-            self._known[folder] = stated or (self._nearest(folder.rpartition("/")[0]) if folder else None)
+            above, stated = folder, self._stated(folder)
+            while above and not stated:
+                above = above.rpartition("/")[0]
+                stated = self._stated(above)
+            self._known[folder] = stated
         return self._known[folder]
 
     def _stated(self, folder: str) -> str | None:
