@@ -38,6 +38,8 @@ class Side:
     prepare: Callable[[], object]
     log: Path
     env: Mapping[str, str] = field(default_factory=dict)
+    # More than the one that all sides share, where that is what is measured.
+    cores: Sequence[int] = ()
 
     def run(self, core: int) -> Run:
         """Raises RuntimeError naming the log when the command fails."""
@@ -51,7 +53,7 @@ class Side:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+                preexec_fn=lambda: os.sched_setaffinity(0, self.cores or {core}),
             )
             peak = _Peak(process.pid)
             _, status, usage = os.wait4(process.pid, 0)

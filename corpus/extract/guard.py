@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import re
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
@@ -127,6 +130,19 @@ class Guard:
     def __del__(self) -> None:
         self.close()
 
+
+@contextlib.contextmanager
+def lasting_guard(config: ExtractConfig) -> Iterator[Guard]:
+    """A guard for one task whose child serves the worker's next tasks too: to start one takes as long as 500 pages."""
+    guard = _last_guard(config)
+    try:
+        yield guard
+    except BaseException:
+        guard.close()
+        raise
+
+
+_last_guard = functools.lru_cache(maxsize=1)(Guard)
 
 _NEEDED = ["content", "media_type", "charset", "url", "problem", "detail"]
 

@@ -16,8 +16,7 @@ from corpus.extract.decode import clean
 _HEAD = 256 << 10
 _TITLE = re.compile(r"<title\b[^>]{0,512}>(.{0,2000}?)</title", re.IGNORECASE | re.DOTALL)
 _HTML = re.compile(r"<html\b([^>]{0,2048})", re.IGNORECASE)
-_TAG = re.compile(r"<(meta|link|base)\b([^>]{0,4096})", re.IGNORECASE)
-_TIME = re.compile(r"<time\b([^>]{0,1024})", re.IGNORECASE)
+_TAG = re.compile(r"<(meta|link|base|time)\b([^>]{0,4096})", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""([\w:.-]{1,64})\s{0,9}=\s{0,9}(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
 _LINKED = re.compile(r'"datePublished"\s{0,9}:\s{0,9}"([^"]{4,40})"')
 _DATE = re.compile(
@@ -63,7 +62,7 @@ def metadata(page: str, url: str | None = None) -> Metadata:
     """
     head = page[:_HEAD]
     fields: dict[str, str] = {}
-    base = canonical = None
+    base = canonical = time = None
     for tag in _TAG.finditer(head):
         kind = tag[1].lower()
         if kind == "meta":
@@ -73,6 +72,8 @@ def metadata(page: str, url: str | None = None) -> Metadata:
                 fields.setdefault(name.lower(), pairs["content"])
         elif kind == "base":
             base = base or _attributes(tag[2]).get("href")
+        elif kind == "time":
+            time = tag[2] if time is None else time
         # Most pages have a dozen links to style sheets; their attributes need no look.
         elif not canonical and "canonical" in tag[2].lower():
             pairs = _attributes(tag[2])
@@ -84,7 +85,7 @@ def metadata(page: str, url: str | None = None) -> Metadata:
     return Metadata(
         (title and _line(title[1])) or next((_line(fields[name]) for name in _TITLES if name in fields), None),
         next((author for author in authors if author and not author.startswith(("http:", "https:", "/"))), None),
-        _date(head, fields),
+        _date(head, fields, time),
         _language(declared.get("lang") or declared.get("xml:lang") or fields.get("content-language")),
         _absolute(canonical, _absolute(base, url) or url) or _absolute(fields.get("og:url"), url),
     )
@@ -115,11 +116,12 @@ def _line(text: str) -> str | None:
     return clean(_SPACE.sub(" ", html.unescape(text)))[:500] or None
 
 
-def _date(head: str, fields: dict[str, str]) -> str | None:
+def _date(head: str, fields: dict[str, str], time: str | None) -> str | None:
     candidates = itertools.chain(
         (fields[name] for name in _DATES if name in fields),
-        (match[1] for match in itertools.islice(_LINKED.finditer(head), 1)),
-        (_attributes(match[1]).get("datetime", "") for match in itertools.islice(_TIME.finditer(head), 1)),
+        # To look for a plain string first is many times as fast.
+        (match[1] for _ in range('"datePublished"' in head) for match in itertools.islice(_LINKED.finditer(head), 1)),
+        (_attributes(tag).get("datetime", "") for tag in [time] if tag),
     )
     return next((found[0].replace(" ", "T") for text in candidates if (found := _DATE.match(text.strip()))), None)
 

@@ -52,7 +52,7 @@ def extract(task: Task, out: Writer, beat: Callable[[int], None]) -> None:
     `opt_out_*`), or the page's outcome.
     """
     from corpus.extract import extractor_label
-    from corpus.extract.guard import Guard
+    from corpus.extract.guard import lasting_guard
     from corpus.sources import read
 
     assert task.piece is not None
@@ -61,7 +61,7 @@ def extract(task: Task, out: Writer, beat: Callable[[int], None]) -> None:
     skipped: Counter[str] = Counter()
     label = extractor_label(task.step.config)
     admission = Admission(task.step.config, task.inputs)
-    with Guard(task.step.config) as guard:
+    with lasting_guard(task.step.config) as guard:
         for batch in read(task.piece, task.source, skipped, task.work, beat):
             locators = batch.column("locator").to_pylist()
             ids = pa.array([document_id(task.piece.source, locator) for locator in locators], ID)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import functools
+from dataclasses import dataclass
 
 import numba
 import numpy as np
@@ -11,7 +12,8 @@ import numpy as np
 _STEP, _SURE = 20, 3.0
 
 
-class Forest(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Forest:
     """`roots`: int32[trees]; `splits`: int32[n, 3] of feature, left and right; `thresholds`: float32[n]; `values`:
     float32[leaves].
 
@@ -25,29 +27,49 @@ class Forest(NamedTuple):
 
     def score(self, rows: np.ndarray) -> np.ndarray:
         """float64[n] of float32[n, features]: the sum of the leaves, log-odds."""
-        return _score(rows, *self)
+        return _score(rows, *self._laid_out)
+
+    @functools.cached_property
+    def _laid_out(self) -> tuple[np.ndarray | np.uint32, ...]:
+        """Roots, features, thresholds, branches and values of all nodes, and the number of splits.
+
+        Leaves come behind the splits and branch to themselves; trees of one leaf without a value fill the last step.
+        """
+        n, size = len(self.splits), len(self.splits) + len(self.values) + 1
+        features, thresholds = np.zeros(size, np.uint32), np.full(size, np.inf, np.float32)
+        features[:n], thresholds[:n] = self.splits[:, 0], self.thresholds
+        branches = np.repeat(np.arange(size, dtype=np.int64), 2)
+        branches[: 2 * n] = self.splits[:, 1:].ravel()
+        roots = np.full(-(-len(self.roots) // _STEP) * _STEP, size - 1, np.int64)
+        roots[: len(self.roots)] = self.roots
+        values = np.zeros(size, np.float64)
+        values[n:-1] = self.values
+        ways, begins = (np.where(at < 0, n - 1 - at, at).astype(np.uint32) for at in (branches, roots))
+        return begins, features, thresholds, ways, values, np.uint32(n)
 
 
 @numba.njit(cache=True, nogil=True)
-def _score(rows, roots, splits, thresholds, values):  # type: ignore[no-untyped-def]
-    n = rows.shape[0]
-    out = np.zeros(n, np.float64)
-    asked = np.arange(n)
-    for first in range(0, roots.size, _STEP):
-        for tree in range(first, min(first + _STEP, roots.size)):
-            root = roots[tree]
-            for k in range(n):
-                row = asked[k]
-                at = root
-                while at >= 0:
-                    at = splits[at, 1] if rows[row, splits[at, 0]] <= thresholds[at] else splits[at, 2]
-                out[row] += values[-1 - at]
-        left = 0
-        for k in range(n):
-            if abs(out[asked[k]]) <= _SURE:
-                asked[left] = asked[k]
-                left += 1
-        n = left
+def _score(rows, roots, features, thresholds, branches, values, splits):  # type: ignore[no-untyped-def]
+    """All trees of a step go down together: no branch to predict, and no walk waits for another's memory."""
+    out = np.zeros(rows.shape[0], np.float64)
+    at = np.empty(_STEP, np.uint32)
+    for k in range(rows.shape[0]):
+        row = rows[k]
+        for first in range(0, roots.size, _STEP):
+            for tree in range(_STEP):
+                at[tree] = roots[first + tree]
+            inside = True
+            while inside:
+                inside = False
+                for tree in range(_STEP):
+                    node = at[tree]
+                    node = branches[np.uint32(2) * node + np.uint32(row[features[node]] > thresholds[node])]
+                    at[tree] = node
+                    inside |= node < splits
+            for tree in range(_STEP):
+                out[k] += values[at[tree]]
+            if abs(out[k]) > _SURE:
+                break
     return out
 
 

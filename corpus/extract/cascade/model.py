@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
+from dataclasses import fields
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,7 +39,7 @@ class Model(NamedTuple):
         """The model as a file: the same arrays give the same bytes."""
         arrays = {"keys": self.keys, "weights": self.weights, "threshold": np.float64(self.threshold)}
         for name in _FORESTS:
-            arrays |= {f"{name}_{field}": array for field, array in getattr(self, name)._asdict().items()}
+            arrays |= {f"{name}_{field.name}": getattr(getattr(self, name), field.name) for field in fields(Forest)}
         out = io.BytesIO()
         np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
         return out.getvalue()
@@ -52,5 +53,5 @@ def load(path: Path = PATH) -> Model:
     if found != digest():
         raise CorpusError(f"{path}: sha256 {found[:16]}..., not {digest()[:16]}...: install corpusmill again")
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        first, second = (Forest(*(arrays[f"{name}_{field}"] for field in Forest._fields)) for name in _FORESTS)
+        first, second = (Forest(*(arrays[f"{name}_{field.name}"] for field in fields(Forest))) for name in _FORESTS)
         return Model(arrays["keys"], arrays["weights"], first, second, float(arrays["threshold"]))
