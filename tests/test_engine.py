@@ -369,6 +369,8 @@ def test_nothing_outlives_the_driver(tmp_path: Path, number: signal.Signals) -> 
     driver = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(DRIVER), str(tmp_path / "modules"), str(tmp_path)],
         stderr=subprocess.DEVNULL,
+        # In the background of a shell SIGINT is ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     end = time.monotonic() + 20
     writes = tmp_path / "child-writes"
