@@ -6,15 +6,13 @@ import gzip
 import os
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import pytest
+import reading
 import zstandard
 
-from corpus.documents import RAW
 from corpus.errors import InputError
-from corpus.sources import SourceConfig, discover, read
 from corpus.sources.code import languages
 from corpus.sources.code.licenses import recognise
 from corpus.sources.config import CodeOptions
@@ -42,17 +40,10 @@ PY = b"def f():\n    return 1\n"
 
 def rows(path, **options):
     """({locator: row}, what was skipped); every locator comes once."""
-    source = SourceConfig(name="s", kind="code", path=str(path), code=CodeOptions(**options))
-    skipped: Counter[str] = Counter()
-    found = {}
-    for piece in discover(source):
-        for batch in read(piece, source, skipped):
-            assert batch.schema == RAW
-            batch.validate(full=True)
-            for row in batch.to_pylist():
-                assert row["locator"] not in found
-                found[row["locator"]] = row
-    return found, dict(skipped)
+    found, skipped = reading.rows(path, "code", code=CodeOptions(**options))
+    by_locator = {row["locator"]: row for row in found}
+    assert len(by_locator) == len(found)
+    return by_locator, dict(skipped)
 
 
 def write(folder: Path, files: dict[str, bytes | str]) -> Path:

@@ -9,15 +9,13 @@ import lzma
 import random
 import tarfile
 import zipfile
-from collections import Counter
 
 import pytest
+import reading
 import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from corpus.documents import RAW
-from corpus.sources import SourceConfig, discover, read
 from corpus.sources.config import CodeOptions
 
 PY = b"def f():\n    return 1\n"
@@ -25,17 +23,10 @@ PY = b"def f():\n    return 1\n"
 
 def rows(path, **options):
     """({locator: row}, what was skipped); every locator comes once."""
-    source = SourceConfig(name="s", kind="code", path=str(path), code=CodeOptions(**options))
-    skipped: Counter[str] = Counter()
-    found = {}
-    for piece in discover(source):
-        for batch in read(piece, source, skipped):
-            assert batch.schema == RAW
-            batch.validate(full=True)
-            for row in batch.to_pylist():
-                assert row["locator"] not in found
-                found[row["locator"]] = row
-    return found, dict(skipped)
+    found, skipped = reading.rows(path, "code", code=CodeOptions(**options))
+    by_locator = {row["locator"]: row for row in found}
+    assert len(by_locator) == len(found)
+    return by_locator, dict(skipped)
 
 
 def tar_of(files: dict[str, bytes | str], format: int = tarfile.PAX_FORMAT) -> bytes:

@@ -4,38 +4,25 @@ from __future__ import annotations
 
 import bz2
 import csv
+import functools
 import gzip
 import io
 import random
-from collections import Counter
 
 import pandas as pd
 import pytest
+import reading
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus.documents import RAW
 from corpus.errors import InputError
 from corpus.kernels.csv_records import NO_BYTE
-from corpus.sources import SourceConfig, discover, read
 from corpus.sources import csv as source
 from corpus.sources.charset import Utf8Stream
 from corpus.sources.csv_dialect import Dialect, Records, find_dialect
 
-
-def rows(path, **options):
-    """(all rows of a CSV file, what was skipped)"""
-    config = SourceConfig(name="s", kind="csv", path=str(path), **options)
-    skipped: Counter[str] = Counter()
-    found = []
-    for piece in discover(config):
-        for batch in read(piece, config, skipped):
-            assert batch.schema == RAW
-            batch.validate(full=True)
-            assert batch.num_rows <= 256
-            found += batch.to_pylist()
-    return found, skipped
+rows = functools.partial(reading.rows, kind="csv")
 
 
 def texts(found):

@@ -18,24 +18,10 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reading import rows
 
-from corpus.documents import RAW
 from corpus.errors import InputError
 from corpus.sources import InputFile, SourceConfig, discover, read
-
-
-def rows(path, kind, **options):
-    """(all rows of a source, what was skipped)"""
-    source = SourceConfig(name="s", kind=kind, path=str(path), **options)
-    skipped: Counter[str] = Counter()
-    found = []
-    for piece in discover(source):
-        for batch in read(piece, source, skipped):
-            assert batch.schema == RAW
-            batch.validate(full=True)
-            assert batch.num_rows <= 256
-            found += batch.to_pylist()
-    return found, skipped
 
 
 def test_config_refuses_what_is_wrong():

@@ -19,25 +19,11 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reading import rows
 
-from corpus.documents import RAW
 from corpus.errors import InputError
 from corpus.sources import SourceConfig, discover, read
 from corpus.sources.compressed import DAMAGE, open_stream
-
-
-def rows(path, kind, **options):
-    """(all rows of a source, what was skipped)"""
-    config = SourceConfig(name="s", kind=kind, path=str(path), **options)
-    skipped: Counter[str] = Counter()
-    found = []
-    for piece in discover(config):
-        for batch in read(piece, config, skipped):
-            assert batch.schema == RAW
-            batch.validate(full=True)
-            assert batch.num_rows <= 256
-            found += batch.to_pylist()
-    return found, skipped
 
 
 def texts(found):

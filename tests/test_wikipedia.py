@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import bz2
+import functools
 import tracemalloc
 from collections import Counter
 from xml.etree import ElementTree
 
 import pytest
+import reading
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -68,16 +70,7 @@ def export(*pages: tuple[str, str], **options) -> bytes:
     return ElementTree.tostring(root)
 
 
-def rows(path, **options):
-    """(all rows of a source, what was skipped)"""
-    source = SourceConfig(name="s", kind="wikipedia", path=str(path), **options)
-    skipped: Counter[str] = Counter()
-    found = []
-    for piece in discover(source):
-        for batch in read(piece, source, skipped):
-            assert batch.schema == RAW
-            found += batch.to_pylist()
-    return found, skipped
+rows = functools.partial(reading.rows, kind="wikipedia")
 
 
 def made(tmp_path, content: bytes, name: str = "d.xml", **options):

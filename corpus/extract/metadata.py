@@ -6,7 +6,6 @@ A page's text may come from any extractor; its metadata always comes from here, 
 from __future__ import annotations
 
 import html
-import itertools
 import re
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
@@ -117,12 +116,11 @@ def _line(text: str) -> str | None:
 
 
 def _date(head: str, fields: dict[str, str], time: str | None) -> str | None:
-    candidates = itertools.chain(
-        (fields[name] for name in _DATES if name in fields),
-        # To look for a plain string first is many times as fast.
-        (match[1] for _ in range('"datePublished"' in head) for match in itertools.islice(_LINKED.finditer(head), 1)),
-        (_attributes(tag).get("datetime", "") for tag in [time] if tag),
-    )
+    # To look for a plain string first is many times as fast.
+    linked = _LINKED.search(head) if '"datePublished"' in head else None
+    candidates = [fields[name] for name in _DATES if name in fields]
+    candidates += [linked[1]] if linked else []
+    candidates += [_attributes(time).get("datetime", "")] if time else []
     return next((found[0].replace(" ", "T") for text in candidates if (found := _DATE.match(text.strip()))), None)
 
 
