@@ -9,24 +9,18 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from corpus.kernels import html_names as names
+from corpus.kernels.html_scan import attribute_name, behind_declaration, raw_end, tag_name
+
 DEPTH, ATTRIBUTES, CELLS = 0, 1, 2
-_VOID = "area base br col embed frame hr img input link meta param source track wbr basefont bgsound keygen"
-# Their end tag is optional: many pages never close them, and parsers do.
-_OPTIONAL = "p li dt dd option optgroup tr td th thead tbody tfoot colgroup rp rt rb rtc html head body caption"
-_RAW = "script style textarea title xmp noframes iframe"
 _MAX_SPAN = 1000  # HTML: a larger colspan counts as 1,000
-
-
-def _hash(name: str) -> int:
-    value = 0
-    for byte in name.encode():
-        value = (value * 31 + byte) & 0xFFFFFFFF
-    return value
-
-
-_FLAT = np.array(sorted(_hash(name) for name in f"{_VOID} {_OPTIONAL}".split()), np.int64)
-_RAW_HASHES = np.array(sorted(_hash(name) for name in _RAW.split()), np.int64)
-_TR, _TD, _TH, _SPAN = (_hash(name) for name in ("tr", "td", "th", "colspan"))
+# Their end tag is optional: many pages never close them, and parsers do.
+_OPTIONAL = "p li dt dd option optgroup tr td th thead tbody tfoot rp rt html head body caption".split()
+_FLAT = (names.KIND == names.VOID) | np.isin(np.array(names.NAMES), _OPTIONAL)
+# Parsers take these as text too.
+_RAW = (names.KIND == names.RAW) | np.isin(np.array(names.NAMES), ["xmp"])
+_TR, _TD, _TH = (names.TAG[name] for name in ("tr", "td", "th"))
+_SPAN = names.name_hash("colspan")
 
 
 @numba.njit(cache=True, nogil=True)
@@ -50,12 +44,12 @@ def _scan_page(data, found):  # type: ignore[no-untyped-def]
         closing = data[i + 1] == 47  # /
         at = i + 2 if closing else i + 1
         if not closing and at + 2 < size and data[at] == 33 and data[at + 1] == 45 and data[at + 2] == 45:
-            i = _behind(data, at + 2, size)
+            i = behind_declaration(data, at, size)
             continue
-        name, at = _name(data, at, size)
-        if name == 0:
+        if at >= size or not (65 <= data[at] <= 90 or 97 <= data[at] <= 122):
             i += 1
             continue
+        name, at = tag_name(data, at, size)
         span, attributes, at = _attributes(data, at, size)
         i = at
         found[1] = max(found[1], attributes)
@@ -65,40 +59,18 @@ def _scan_page(data, found):  # type: ignore[no-untyped-def]
         elif name in (_TD, _TH) and not closing:
             width += span
             widest = max(widest, width)
-        if _has(_FLAT, name):
+        if _FLAT[name]:
             continue
         if closing:
             depth = max(0, depth - 1)
         elif data[at - 1] != 62 or data[at - 2] != 47:  # not />
-            if _has(_RAW_HASHES, name):
-                i = _raw_end(data, at, size, name)
+            if _RAW[name]:
+                end = raw_end(data, at, size, name)
+                i = size if end < 0 else end
             else:
                 depth += 1
                 found[0] = max(found[0], depth)
     found[2] = rows * widest
-
-
-@numba.njit(cache=True, inline="always")
-def _has(table, value):  # type: ignore[no-untyped-def]
-    at = np.searchsorted(table, value)
-    return at < table.size and table[at] == value
-
-
-@numba.njit(cache=True)
-def _name(data, at, size):  # type: ignore[no-untyped-def]
-    """(hash of the lower-case tag name, position behind it); 0 when no tag name begins here."""
-    value = np.int64(0)
-    if at >= size or not (65 <= data[at] <= 90 or 97 <= data[at] <= 122):
-        return value, at
-    while at < size:
-        byte = np.int64(data[at])
-        if byte <= 32 or byte == 47 or byte == 62 or byte == 61:  # space / > =
-            break
-        if 65 <= byte <= 90:
-            byte += 32
-        value = (value * 31 + byte) & 0xFFFFFFFF
-        at += 1
-    return value, at
 
 
 @numba.njit(cache=True)
@@ -112,9 +84,7 @@ def _attributes(data, at, size):  # type: ignore[no-untyped-def]
             continue
         count += 1
         begin = at
-        name, at = _name(data, at, size)
-        while at < size and data[at] > 32 and data[at] != 61 and data[at] != 62 and data[at] != 47:
-            at += 1
+        name, at = attribute_name(data, at, size)
         if at == begin:
             at += 1
         while at < size and data[at] <= 32:
@@ -141,23 +111,3 @@ def _attributes(data, at, size):  # type: ignore[no-untyped-def]
         if name == _SPAN and value > 1:
             span = value
     return span, count, min(at + 1, size)
-
-
-@numba.njit(cache=True)
-def _behind(data, at, size):  # type: ignore[no-untyped-def]
-    """Position behind the comment's `-->`."""
-    while at + 2 < size:
-        if data[at] == 45 and data[at + 1] == 45 and data[at + 2] == 62:
-            return at + 3
-        at += 1
-    return size
-
-
-@numba.njit(cache=True)
-def _raw_end(data, at, size, name):  # type: ignore[no-untyped-def]
-    """Position of the end tag of a raw text element."""
-    while at + 2 < size:
-        if data[at] == 60 and data[at + 1] == 47 and _name(data, at + 2, size)[0] == name:
-            return at
-        at += 1
-    return size

@@ -19,9 +19,11 @@ section summary table tbody td tfoot th thead tr ul xmp""".split()
 # Their content is no text of the page.
 _SKIPPED = "applet audio canvas datalist noscript select svg template video".split()
 _RAW = "iframe noembed noframes script style textarea title".split()
-_VOID = "area base basefont bgsound col embed frame hr img input keygen link meta param source track wbr".split()
+_VOID = (
+    "area base basefont bgsound col colgroup embed frame hr img input keygen link meta param source track wbr".split()
+)
 _INLINE = """a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark math nobr object output q
-rp rt ruby s samp small span strike strong sub sup time tt u var""".split()
+rb rp rt rtc ruby s samp small span strike strong sub sup time tt u var""".split()
 # Their start ends a run of text, and they hold none.
 _BREAKS = "head html frameset option optgroup".split()
 

@@ -57,6 +57,21 @@ def tag_name(data, at, size):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
+def attribute_name(data, at, size):  # type: ignore[no-untyped-def]
+    """(hash of the attribute's name, position behind it)."""
+    name = np.int64(0)
+    while at < size:
+        letter = np.int64(data[at])
+        if letter <= 32 or letter == 61 or letter == 62 or letter == 47:  # white space = > /
+            break
+        if 65 <= letter <= 90:
+            letter += 32
+        name = (name * 131 + letter) & 0xFFFFFFFF
+        at += 1
+    return name, at
+
+
+@numba.njit(cache=True)
 def attributes(data, at, size, found, quotes):  # type: ignore[no-untyped-def]
     """Position behind the tag's `>`; fills `found`. `quotes`: where the page's last `"` and last `'` are.
 
@@ -68,15 +83,7 @@ def attributes(data, at, size, found, quotes):  # type: ignore[no-untyped-def]
         if byte <= 32 or byte == 47:
             at += 1
             continue
-        name = np.int64(0)
-        while at < size:
-            letter = np.int64(data[at])
-            if letter <= 32 or letter == 61 or letter == 62 or letter == 47:
-                break
-            if 65 <= letter <= 90:
-                letter += 32
-            name = (name * 131 + letter) & 0xFFFFFFFF
-            at += 1
+        name, at = attribute_name(data, at, size)
         while at < size and data[at] <= 32:
             at += 1
         begin = end = at
