@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import reading
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus.sources import SourceConfig, discover, read
 from corpus.sources.arc import ArcGrammar, iso_date
 from corpus.sources.framing import Gap
 from corpus.sources.records import records
@@ -68,9 +68,7 @@ PACK: dict[str, Callable[[bytes], bytes]] = {
 def load(path: Path, data: bytes | None = None, **options: Any) -> tuple[list[dict[str, Any]], Counter[str]]:
     if data is not None:
         path.write_bytes(data)
-    source = SourceConfig(name="s", kind="warc", path=str(path), **options)
-    skipped: Counter[str] = Counter()
-    rows = [row for piece in discover(source) for batch in read(piece, source, skipped) for row in batch.to_pylist()]
+    rows, skipped = reading.rows(path, "warc", **options)
     at = 0
     with path.open("rb") as stream:
         framing, grammar = frame(stream.fileno())

@@ -17,9 +17,9 @@ from typing import Any
 
 import brotli
 import pytest
+import reading
 import zstandard
 
-from corpus.sources import SourceConfig, discover, read
 from corpus.sources.framing import Gap
 from corpus.sources.records import records
 from corpus.sources.warc import frame
@@ -64,9 +64,7 @@ def load(path: Path, data: bytes | None = None, **options: Any) -> tuple[list[di
     """(rows, skipped); the members must be the file, and each row must be found in the account."""
     if data is not None:
         path.write_bytes(data)
-    source = SourceConfig(name="s", kind="warc", path=str(path), **options)
-    skipped: Counter[str] = Counter()
-    rows = [row for piece in discover(source) for batch in read(piece, source, skipped) for row in batch.to_pylist()]
+    rows, skipped = reading.rows(path, "warc", **options)
     assert account(path) == len(rows) + sum(skipped.values()) - skipped["empty_file"]
     return rows, skipped
 

@@ -11,9 +11,8 @@ from shutil import which
 from typing import Any
 
 import pytest
+import reading
 import zstandard
-
-from corpus.sources import SourceConfig, discover, read
 
 DICTIONARY = 0x184D2A5D
 
@@ -45,11 +44,7 @@ def dictionary() -> zstandard.ZstdCompressionDict:
 
 def load(path: Path, data: bytes, **options: Any) -> tuple[list[dict[str, Any]], Counter[str]]:
     path.write_bytes(data)
-    source = SourceConfig(name="s", kind="warc", path=str(path), **options)
-    skipped: Counter[str] = Counter()
-    return [
-        row for piece in discover(source) for batch in read(piece, source, skipped) for row in batch.to_pylist()
-    ], skipped
+    return reading.rows(path, "warc", **options)
 
 
 def whole(rows: list[dict[str, Any]]) -> list[int]:
