@@ -9,7 +9,7 @@ import contextlib
 import difflib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from corpus.extract.config import ExtractConfig
 from corpus.fetch.config import FetchConfig
 from corpus.language.config import LanguageConfig
 from corpus.pack.config import PackConfig
+from corpus.pii.config import PiiConfig
 from corpus.quality.config import QualityConfig
 from corpus.sources.config import SourceConfig
 from corpus.tokenizer.config import TokenizerConfig
@@ -30,7 +31,7 @@ from corpus.training.config import TrainConfig
 
 LIMIT = 1 << 20  # bytes of a recipe, and values that it may expand to
 NAME = "recipe.yaml"  # the resolved recipe's name beside the outputs
-SECTIONS = ("extract", "language", "quality", "dedup", "tokenizer", "pack", "train")
+SECTIONS = ("extract", "language", "quality", "pii", "dedup", "tokenizer", "pack", "train")
 
 
 class Recipe(Config):
@@ -46,12 +47,18 @@ class Recipe(Config):
     extract: ExtractConfig = ExtractConfig()
     language: LanguageConfig | None = None
     quality: QualityConfig | None = None
+    pii: PiiConfig | None = None
     dedup: DedupConfig | None = None
     tokenizer: TokenizerConfig | None = None
     pack: PackConfig | None = None
     train: TrainConfig | None = None
     truth: Path | None = None
     """JSONL of planted pages and what should become of them: the run ends with a self-check against it."""
+
+    @property
+    def reads_code(self) -> bool:
+        """Whether some documents may be source files (have a `programming_language`)."""
+        return any(source.kind == "code" or "programming_language" in source.columns for source in self.sources)
 
     @model_validator(mode="after")
     def _held_out(self) -> Recipe:
@@ -268,18 +275,21 @@ def _message(item: Any, keys: tuple[str, ...]) -> str:
     return f"{where}{message}" + (f" (got {shown})" if 0 < len(shown) <= 80 and not _may_be_secret(shown) else "")
 
 
+def _sections(annotation: Any) -> Iterator[type[Config]]:
+    """The configurations inside a type: of an optional section, of a list or a mapping of them."""
+    if isinstance(annotation, type) and issubclass(annotation, Config):
+        yield annotation
+    for part in getattr(annotation, "__args__", ()):
+        yield from _sections(part)
+
+
 def _known(keys: tuple[str, ...]) -> list[str]:
     """The keys that the section at `keys` takes."""
     model: Any = Recipe
     for key in keys:
-        if key.isdigit():
+        if key.isdigit() or key not in model.model_fields:  # a position, or a name that the recipe gives
             continue
-        annotation = model.model_fields[key].annotation if key in model.model_fields else None
-        found = [
-            t
-            for t in (annotation, *getattr(annotation, "__args__", ()))
-            if isinstance(t, type) and issubclass(t, Config)
-        ]
+        found = list(_sections(model.model_fields[key].annotation))
         if not found:
             return []
         model = found[0]

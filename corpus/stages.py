@@ -13,6 +13,7 @@ import corpus.dedup.stage
 import corpus.extract.stage
 import corpus.language.stage
 import corpus.pack.stage
+import corpus.pii.stage
 import corpus.quality.stage
 import corpus.tokenizer.stage
 import corpus.training.stage
@@ -28,6 +29,7 @@ STAGES: tuple[Stage, ...] = (
     corpus.extract.stage,
     corpus.language.stage,
     corpus.quality.stage,
+    corpus.pii.stage,
     corpus.dedup.stage,
     corpus.tokenizer.stage,
     corpus.pack.stage,

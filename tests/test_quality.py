@@ -62,7 +62,6 @@ def test_a_dump_reads_back_equal(presets: list[str], overrides: dict[str, float 
     dumped = json.loads(json.dumps(config.model_dump(mode="json")))
     again = QualityConfig.model_validate(dumped)
     assert again == config == pickle.loads(pickle.dumps(config))
-    assert hash(again) == hash(config)
     assert again.active_rules == config.active_rules
     on = {rule.name for name in presets for part in PRESETS[name] for rule in SETS[part]} | set(overrides)
     assert {rule.name for rule in config.active_rules} == on - {k for k, v in overrides.items() if v is None}
@@ -92,13 +91,18 @@ def test_frozen() -> None:
         QualityConfig().min_words = 3
 
 
-def signals(**columns: list[float | None]) -> pa.StructArray:
-    return pa.StructArray.from_arrays([pa.array(c, pa.float64()) for c in columns.values()], names=list(columns))
+def documents(measured: pa.StructArray) -> pa.RecordBatch:
+    return pa.record_batch({"signals": measured})
+
+
+def signals(**columns: list[float | None]) -> pa.RecordBatch:
+    arrays = [pa.array(c, pa.float64()) for c in columns.values()]
+    return documents(pa.StructArray.from_arrays(arrays, names=list(columns)))
 
 
 def test_one_row_for_every_failed_rule_in_order() -> None:
     config = QualityConfig(presets=("none",), min_words=50, max_words=100, max_hash_ratio=0.5)
-    table = decide(signals(hash_ratio=[0.5, 0.6, 0.1, 0.7], words=[50, 10, 100, 101]), config)
+    table = decide(signals(hash_ratio=[0.5, 0.6, 0.1, 0.7], words=[50, 10, 100, 101]), config.active_rules)
     assert table.schema == VERDICTS
     assert [tuple(row.values()) for row in table.to_pylist()] == [
         (1, "min_words", 10, 50),
@@ -110,16 +114,16 @@ def test_one_row_for_every_failed_rule_in_order() -> None:
 
 def test_nan_and_null_never_pass() -> None:
     config = QualityConfig(presets=("none",), min_words=0, max_hash_ratio=1)
-    table = decide(signals(words=[math.nan, None, 1], hash_ratio=[math.nan, None, 0]), config)
+    table = decide(signals(words=[math.nan, None, 1], hash_ratio=[math.nan, None, 0]), config.active_rules)
     assert table.column("row").to_pylist() == [0, 0, 1, 1]
     assert np.isnan(table.column("value").to_numpy()).all()
 
 
 def test_no_rules_no_documents_and_missing_signals() -> None:
-    assert decide(signals(words=[1.0]), QualityConfig(presets="none")).num_rows == 0
-    assert decide(pa.array([], SIGNALS), QualityConfig()).schema == VERDICTS
-    with pytest.raises(CorpusError, match=r"min_words.*run the quality stage again"):
-        decide(signals(other=[1.0]), QualityConfig(presets="none", min_words=1))
+    assert decide(signals(words=[1.0]), QualityConfig(presets="none").active_rules).num_rows == 0
+    assert decide(documents(pa.array([], SIGNALS)), QualityConfig().active_rules).schema == VERDICTS
+    with pytest.raises(CorpusError, match=r"no words.*run the quality stage again"):
+        decide(signals(other=[1.0]), QualityConfig(presets="none", min_words=1).active_rules)
 
 
 @settings(max_examples=50, deadline=None)
@@ -133,7 +137,7 @@ def test_decide_is_the_plain_comparison(texts: list[str]) -> None:
             value = values[rule.signal]
             if not (value >= rule.threshold if rule.op == ">=" else value <= rule.threshold):
                 expected.append((row, rule.name))
-    table = decide(measured, config)
+    table = decide(documents(measured), config.active_rules)
     assert list(zip(table.column("row").to_pylist(), table.column("rule").to_pylist(), strict=True)) == expected
 
 

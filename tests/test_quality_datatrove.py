@@ -80,7 +80,7 @@ def whitespace_words(text: str) -> list[str]:
 
 def failed(signals: pa.StructArray, config: QualityConfig) -> list[set[str]]:
     rules: list[set[str]] = [set() for _ in range(len(signals))]
-    for row in decide(signals, config).to_pylist():
+    for row in decide(pa.record_batch({"signals": signals}), config.active_rules).to_pylist():
         rules[row["row"]].add(row["rule"])
     return rules
 

@@ -1,4 +1,4 @@
-"""`corpus language FOLDER`."""
+"""`corpus language FOLDER`, and what is done beside a folder."""
 
 from __future__ import annotations
 
@@ -7,11 +7,19 @@ from typing import Annotated
 import typer
 
 from corpus.cli.app import app
+from corpus.cli.group import STAGE, StageGroup
 from corpus.cli.options import Folder, Hang, Memory, StageSet, Workers, run_stage
 from corpus.run import Limits
 
+language_app = typer.Typer(
+    cls=StageGroup,
+    help="Label languages and keep those asked for; measure the labels on your own sample.",
+    no_args_is_help=True,
+)
+app.add_typer(language_app, name="language")
 
-@app.command("language")
+
+@language_app.command(STAGE)
 def language_verb(
     folder: Folder,
     keep: Annotated[

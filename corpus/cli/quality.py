@@ -1,4 +1,4 @@
-"""`corpus quality FOLDER`."""
+"""`corpus quality FOLDER`, and what is done beside a folder."""
 
 from __future__ import annotations
 
@@ -7,11 +7,19 @@ from typing import Annotated
 import typer
 
 from corpus.cli.app import app
+from corpus.cli.group import STAGE, StageGroup
 from corpus.cli.options import Folder, Hang, Memory, StageSet, Workers, run_stage
 from corpus.run import Limits
 
+quality_app = typer.Typer(
+    cls=StageGroup,
+    help="Measure quality signals and apply rules to them; train classifiers and n-gram models.",
+    no_args_is_help=True,
+)
+app.add_typer(quality_app, name="quality")
 
-@app.command("quality")
+
+@quality_app.command(STAGE)
 def quality_verb(
     folder: Folder,
     presets: Annotated[str | None, typer.Option(help="Rule sets, for example gopher,c4,fineweb.")] = None,

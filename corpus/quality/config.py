@@ -4,13 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, create_model, model_validator
 
 from corpus.config import Config
+from corpus.quality import names
+from corpus.quality.classifier.config import ClassifierConfig
+from corpus.quality.filters.config import FilterConfig
+from corpus.quality.perplexity.config import PerplexityConfig
 from corpus.quality.rule import Rule
 from corpus.quality.rules import LINE_PRESETS, PRESETS, RULES, SETS
+
+
+class Bound(Config):
+    """What a signal must lie between."""
+
+    min: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    max: Annotated[float, Field(allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if self.min is None and self.max is None:
+            raise ValueError("give `min`, `max` or both")
+        return self
 
 
 def _number(value: Any) -> Any:
@@ -30,6 +47,18 @@ def _one_or_many(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
+def _bound_rules(signal: str, bound: Bound) -> list[Rule]:
+    found = []
+    if bound.min is not None:
+        found.append(Rule(f"min_{signal}", signal, ">=", bound.min, "recipe"))
+    if bound.max is not None:
+        found.append(Rule(f"max_{signal}", signal, "<=", bound.max, "recipe"))
+    return found
+
+
+_BY_NAME = {rule.name: rule for rule in RULES}
+
+
 class _Choice(Config):
     presets: Annotated[
         tuple[str, ...],
@@ -43,6 +72,32 @@ class _Choice(Config):
         AfterValidator(lambda names: _known(names, LINE_PRESETS)),
     ] = ()
     """Rules that edit the text, line by line, before it is measured: `c4`, or single rules of it (`c4_javascript`)."""
+    bounds: dict[str, Bound] = Field(default={})
+    """Rules on any other signal: `{perplexity: {max: 800}, score_edu: {min: 0.4}}`; see docs/quality.md."""
+    perplexity: PerplexityConfig | None = None
+    """The n-gram model that measures signal `perplexity`."""
+    classifiers: tuple[ClassifierConfig, ...] = ()
+    """fastText models, each of which measures a signal `score_NAME`."""
+    filters: tuple[FilterConfig, ...] = ()
+    """Filters of one's own, and datatrove's, in this order, after the rules."""
+
+    @model_validator(mode="after")
+    def _bounds_of_what_is_measured(self) -> Self:
+        scores = [f"{names.SCORE}{classifier.name}" for classifier in self.classifiers]
+        for signal, bound in self.bounds.items():
+            column = names.column(signal)[0]
+            if column == "scores" and signal not in scores:
+                raise ValueError(f"bounds.{signal}: no classifier is called {signal.removeprefix(names.SCORE)}")
+            if column == names.PERPLEXITY.name and self.perplexity is None:
+                raise ValueError("bounds.perplexity: nothing measures it; add `perplexity` with a model")
+            for rule in _bound_rules(signal, bound):
+                if rule.name in _BY_NAME:
+                    raise ValueError(f"bounds.{signal}: there is a key for it, quality.{rule.name}")
+        for what in ("classifiers", "filters"):
+            given = [item.name for item in getattr(self, what)]
+            if twice := sorted({name for name in given if given.count(name) > 1}):
+                raise ValueError(f"{what}: two are called {', '.join(twice)}; give each its own name")
+        return self
 
 
 _Threshold = Annotated[Annotated[float, Field(allow_inf_nan=False)] | None, BeforeValidator(_number)]
@@ -85,6 +140,10 @@ class QualityConfig(_Thresholds):
 
     @property
     def active_rules(self) -> tuple[Rule, ...]:
-        """The rules that are on, with this configuration's thresholds, in the order of `corpus.quality.rules.RULES`."""
+        """The rules that are on, with this configuration's thresholds.
+
+        In the order of `corpus.quality.rules.RULES`; after them the bounds, by name of their signals.
+        """
         thresholds = ((rule, getattr(self, rule.name)) for rule in RULES)
-        return tuple(replace(rule, threshold=value) for rule, value in thresholds if value is not None)
+        own = [rule for signal, bound in sorted(self.bounds.items()) for rule in _bound_rules(signal, bound)]
+        return (*(replace(rule, threshold=value) for rule, value in thresholds if value is not None), *own)

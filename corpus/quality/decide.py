@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpus.errors import CorpusError
-from corpus.quality.config import QualityConfig
+from corpus.quality import names
+from corpus.quality.rule import Rule
 
+IS_CODE = "programming_language"
 VERDICTS = pa.schema(
     [
         pa.field("row", pa.int64(), nullable=False),
@@ -19,29 +23,57 @@ VERDICTS = pa.schema(
 )
 
 
-def decide(signals: pa.StructArray, config: QualityConfig) -> pa.Table:
+def columns(rules: Sequence[Rule]) -> tuple[str, ...]:
+    """The document columns that these rules look at, in a fixed order."""
+    return tuple(sorted({names.column(rule.signal)[0] for rule in rules}))
+
+
+def values(documents: pa.RecordBatch, signal: str) -> np.ndarray:
+    """float64[documents]: a stored signal, NaN where it is null. Raises CorpusError when it is not there."""
+    name, field = names.column(signal)
+    column = documents.column(name) if name in documents.schema.names else None
+    if column is not None and field is not None:
+        column = pc.struct_field(column, field) if column.type.get_field_index(field) >= 0 else None
+    if column is None:
+        raise CorpusError(
+            f"the stored signals have no {signal}; they were made by another version or without it, "
+            "so run the quality stage again"
+        )
+    return pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy(zero_copy_only=False)
+
+
+def concerned(documents: pa.RecordBatch, rule: Rule) -> np.ndarray:
+    """bool[documents]: which ones a rule judges: source files, or all others."""
+    if IS_CODE not in documents.schema.names:
+        return np.full(len(documents), not names.is_code(rule.signal))
+    is_code = documents.column(IS_CODE).is_valid().to_numpy(zero_copy_only=False)
+    return is_code if names.is_code(rule.signal) else ~is_code
+
+
+def failing(documents: pa.RecordBatch, rule: Rule) -> tuple[np.ndarray, np.ndarray]:
+    """(bool[documents] that fail the rule, float64[documents] its signal); NaN and null fail."""
+    value = values(documents, rule.signal)
+    kept = value >= rule.threshold if rule.op == ">=" else value <= rule.threshold
+    return ~kept & concerned(documents, rule), value
+
+
+def decide(documents: pa.RecordBatch, rules: Sequence[Rule]) -> pa.Table:
     """A row (`VERDICTS`) for every rule that every document fails, by document and then in the order of the rules.
 
-    A signal that is NaN or null fails each rule on it, with value NaN. Raises CorpusError when a signal is missing.
+    `documents` has the columns of `columns(rules)`, and `programming_language` where there may be source files. A
+    signal that is NaN or null fails each rule on it, with value NaN. Raises CorpusError when a signal is missing.
     """
-    rules = config.active_rules
-    rows, ranks, values = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0)]
+    rows, ranks, found = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0)]
     for index, rule in enumerate(rules):
-        if signals.type.get_field_index(rule.signal) < 0:
-            raise CorpusError(
-                f"rule {rule.name}: the stored signals have no {rule.signal}; they were made by another version, "
-                "so run the quality stage again"
-            )
-        value = pc.fill_null(pc.struct_field(signals, rule.signal), np.nan).to_numpy(zero_copy_only=False)
-        kept = value >= rule.threshold if rule.op == ">=" else value <= rule.threshold
-        failed = np.flatnonzero(~kept)
-        rows.append(failed)
-        ranks.append(np.full(len(failed), index))
-        values.append(value[failed])
-    row, rank, value = np.concatenate(rows), np.concatenate(ranks), np.concatenate(values)
+        failed, value = failing(documents, rule)
+        at = np.flatnonzero(failed)
+        rows.append(at)
+        ranks.append(np.full(len(at), index))
+        found.append(value[at])
+    row, rank, value = np.concatenate(rows), np.concatenate(ranks), np.concatenate(found)
     order = np.argsort(row, kind="stable")
-    names = pa.array([rule.name for rule in rules], pa.string())
+    rule_names = pa.array([rule.name for rule in rules], pa.string())
     thresholds = pa.array([rule.threshold for rule in rules], pa.float64())
     rule_of = pa.array(rank[order])
-    columns = [pa.array(row[order]), names.take(rule_of), pa.array(value[order]), thresholds.take(rule_of)]
-    return pa.table(columns, schema=VERDICTS)
+    made = [pa.array(row[order]), rule_names.take(rule_of), pa.array(value[order]), thresholds.take(rule_of)]
+    return pa.table(made, schema=VERDICTS)

@@ -8,7 +8,10 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A document is kept when `signal op threshold` holds; NaN never does."""
+    """A document is kept when `signal op threshold` holds; NaN never does.
+
+    Rules on signals of source files judge source files alone, all others judge everything else.
+    """
 
     name: str
     """Unique over all sets: the recipe's key and the ledger's `rule`."""

@@ -10,41 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from corpus.kernels.arrow import string_buffers
-
-# In the order of the kernel's columns.
-_SIGNALS = (
-    # Gopher quality (Rae et al. 2021, arXiv:2112.11446, section A1.1).
-    ("words", "words that hold more than punctuation"),
-    ("mean_word_length", "characters a word, over those words"),
-    ("hash_ratio", "# signs a word, symbols counted as words"),
-    ("ellipsis_ratio", "ellipses (... or …) a word, symbols counted as words"),
-    ("bullet_lines", "share of lines that begin with • or -"),
-    ("ellipsis_lines", "share of lines that end in an ellipsis"),
-    ("alpha_words", "share of words, symbols included, with a letter"),
-    ("stop_words", "how many of the, be, to, of, and, that, have, with occur"),
-    # Gopher repetition (the same, table A1); characters as a share of all characters of the text.
-    ("dup_lines", "share of lines that repeat an earlier one; lines stand between runs of new lines"),
-    ("dup_paragraphs", "share of paragraphs that repeat an earlier one"),
-    ("dup_line_chars", "characters in repeated lines"),
-    ("dup_paragraph_chars", "characters in repeated paragraphs"),
-    *((f"top_{n}gram", f"characters in the commonest {n}-gram, all its occurrences") for n in (2, 3, 4)),
-    *((f"dup_{n}gram", f"characters in repeated {n}-grams, each counted once") for n in range(5, 11)),
-    # C4 (Raffel et al. 2020, arXiv:1910.10683, section 2.2).
-    ("sentences", "sentences, counted line by line"),
-    ("lorem_ipsum", "lines with 'lorem ipsum'"),
-    ("curly_brackets", "lines with {"),
-    ("javascript_lines", "share of lines with 'javascript'"),
-    ("policy_lines", "share of lines with a phrase of cookie and privacy notices"),
-    ("unpunctuated_lines", "share of lines that do not end in . ? ! \" or ', or end in three stops"),
-    # FineWeb (Penedo et al. 2024, arXiv:2406.17557, section 3.6).
-    ("line_punctuation", "share of lines, blank ones apart, that end in a terminal mark of any script"),
-    ("short_lines", "share of lines, blank ones apart, of at most 30 characters"),
-    ("char_duplicates", "characters in repeated lines, of all that are not new lines"),
-    ("newline_ratio", "new lines a word, symbols counted as words"),
-)
+from corpus.quality.names import TEXT
 
 SIGNALS: pa.StructType = pa.struct(
-    [pa.field(name, pa.float64(), metadata={"doc": doc}) for name, doc in _SIGNALS],
+    [pa.field(signal.name, pa.float64(), metadata={"doc": signal.doc}) for signal in TEXT],
 )
 """One float64 field a signal; what it measures is in the field's metadata under `doc`."""
 

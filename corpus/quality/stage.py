@@ -1,4 +1,8 @@
-"""Stage `quality`: `signals` measures every document once, `decision` applies the recipe's rules to what is stored."""
+"""Stage `quality`: every signal measured once and stored, then the recipe's rules over what is stored.
+
+`signals` (and `code` for source files, `perplexity` and `scores` where the recipe has them) measure; `decision`
+compares with thresholds; `filter-NAME` are the recipe's own filters.
+"""
 
 from __future__ import annotations
 
@@ -9,34 +13,49 @@ import pyarrow as pa
 from corpus.documents import EDITS, ID
 from corpus.ledger import filter_partition
 from corpus.plan import Step, Task
+from corpus.quality.classifier import stage as classifier
+from corpus.quality.filters import stage as filters
+from corpus.quality.perplexity import stage as perplexity
+from corpus.quality.rules import RULES
 from corpus.recipe import Recipe
 from corpus.store import Writer
+
+_IS_CODE = "programming_language"
 
 
 def steps(recipe: Recipe) -> list[Step]:
     config = recipe.quality
     if config is None:
         return []
-    return [
+    from corpus.quality.decide import columns
+
+    code = recipe.reads_code
+    measuring = [
         Step(
             "quality/signals",
             "corpus.quality.stage:signals",
-            "1",
+            "2",
             config,
             fields=("line_rules",),
-            needs=("id", "text"),
+            needs=("id", "text", *([_IS_CODE] if code else [])),
             adds=("signals",),
             edits=bool(config.line_rules),
         ),
-        Step(
-            "quality/decision",
-            "corpus.quality.stage:decision",
-            "1",
-            config,
-            needs=("id", "signals"),
-            filters=True,
-        ),
+        *perplexity.steps(config),
+        *classifier.steps(config),
     ]
+    stored = {name for step in measuring for name in step.adds}
+    looked_at = [name for name in columns(config.active_rules) if name in stored]
+    decision = Step(
+        "quality/decision",
+        "corpus.quality.stage:decision",
+        "2",
+        config,
+        fields=("bounds", *(rule.name for rule in RULES)),
+        needs=("id", *looked_at, *([_IS_CODE] if code else [])),
+        filters=True,
+    )
+    return [*measuring, decision, *filters.steps(config)]
 
 
 def signals(task: Task, out: Writer, beat: Callable[[int], None]) -> None:
@@ -50,10 +69,13 @@ def signals(task: Task, out: Writer, beat: Callable[[int], None]) -> None:
     rules = task.step.config.line_rules
     edits = out.table(EDITS, "edits") if rules else None
     lines: dict[str, dict[str, int]] = {}
-    for batch in task.view.batches(task.partition, ["id", "text"]):
+    for batch in task.view.batches(task.partition, list(task.step.needs)):
         ids, text = batch.column("id"), batch.column("text")
         if edits is not None:
             spans = edit_lines(text, rules)
+            if _IS_CODE in batch.schema.names:  # a line of code needs no full stop
+                prose = batch.column(_IS_CODE).is_null()
+                spans = spans.filter(prose.take(spans.column("row").combine_chunks()))
             edits.write(spans.append_column("id", ids.take(spans.column("row").combine_chunks())))
             _tally(lines, spans)
             text = apply_edits(text, spans)
@@ -77,6 +99,8 @@ def _tally(lines: dict[str, dict[str, int]], spans: pa.Table) -> None:
 
 def decision(task: Task, out: Writer, beat: Callable[[int], None]) -> None:
     """The recipe's rules over the stored signals; the ledger holds every rule that a document fails."""
-    from corpus.quality.decide import decide
+    from corpus.quality.decide import columns, decide
 
-    filter_partition(task, out, beat, lambda batch: decide(batch.column("signals"), task.step.config))
+    # A rule on what this recipe does not measure (source files where there are none) judges nothing.
+    rules = [rule for rule in task.step.config.active_rules if set(columns([rule])) <= set(task.step.needs)]
+    filter_partition(task, out, beat, lambda batch: decide(batch, rules))
