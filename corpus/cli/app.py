@@ -15,6 +15,8 @@ VERBS = (
     *("fetch", "extract", "language", "quality", "dedup", "tokenizer", "pack", "train"),
     *("stats", "sample", "why", "report", "generate", "export"),
 )
+# Files with further commands of a verb: `quality_train` holds `corpus quality train`.
+SUBCOMMANDS: tuple[str, ...] = ()
 
 
 class _InOrder(typer.core.TyperGroup):

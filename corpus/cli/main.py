@@ -8,11 +8,11 @@ import signal
 import sys
 from typing import NoReturn
 
-from corpus.cli.app import VERBS, app
+from corpus.cli.app import SUBCOMMANDS, VERBS, app
 from corpus.errors import CorpusError
 
 # A verb registers on import.
-for _verb in VERBS:
+for _verb in (*VERBS, *SUBCOMMANDS):
     importlib.import_module(f"corpus.cli.{_verb}")
 
 
