@@ -33,7 +33,7 @@ class Observer(Protocol):
     def begin(self, step: Step, tasks: int, stale: Sequence[Stale]) -> None: ...
     def progress(self, step: Step, rows: int) -> None: ...
     def committed(self, step: Step, entry: Entry) -> None: ...
-    def end(self, step: Step) -> None: ...
+    def end(self, step: Step, compiling: float) -> None: ...
 
 
 class Silent:
@@ -42,7 +42,7 @@ class Silent:
     def begin(self, step: Step, tasks: int, stale: Sequence[Stale]) -> None: ...
     def progress(self, step: Step, rows: int) -> None: ...
     def committed(self, step: Step, entry: Entry) -> None: ...
-    def end(self, step: Step) -> None: ...
+    def end(self, step: Step, compiling: float) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,13 @@ class Limits:
 
 @dataclass
 class Summary:
-    """What a run did: tasks done and tasks that were up to date, by step; seconds by step (never stored)."""
+    """What a run did: tasks done and tasks that were up to date, by step; seconds by step, and how many of them
+    went into compiling kernels (never stored)."""
 
     done: dict[str, int] = field(default_factory=dict)
     kept: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    compiling: float = 0.0
 
 
 def output_of(recipe: Recipe) -> Path:
@@ -119,7 +121,9 @@ def run(
             finally:
                 # What killed workers left; the engine has none at work now. Checkpoints stay until their task is done.
                 StepFolder(root / step.name).clean(keep={item.task.work for item in todo})
-            watch.end(step)
+            compiling = engines[step.limited].compiling_seconds
+            watch.end(step, compiling)
+            summary.compiling += compiling
             summary.done[step.name] = len(todo)
             summary.seconds[step.name] = time.monotonic() - start
     return summary

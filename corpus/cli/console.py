@@ -50,8 +50,8 @@ class Watch:
         self._folder = shlex.quote(os.path.relpath(root))
         self._dropped: Counter[str] = Counter()
         self._progress: Progress | None = None
-        self._start = self._said = 0.0
-        self._rows = self._tasks = self._done = self._rows_in = self._rows_out = 0
+        self._start = self._said = self._begin = 0.0
+        self._rows = self._first = self._tasks = self._done = self._rows_in = self._rows_out = 0
 
     def begin(self, step: Step, tasks: int, stale: Sequence[Stale]) -> None:
         reasons = list(dict.fromkeys(reason for item in stale for reason in item.reasons))
@@ -62,6 +62,7 @@ class Watch:
             what = f"{len(stale)} of {tasks} tasks: {'; '.join(reasons[:3])}{more}"
         err.print(f"{step.name}: {what}", markup=False)
         self._start = self._said = time.monotonic()
+        self._begin = 0.0
         self._rows = self._done = self._rows_in = self._rows_out = 0
         self._dropped.clear()
         self._tasks, self._all_anew = len(stale), len(stale) == tasks
@@ -81,13 +82,17 @@ class Watch:
 
     def progress(self, step: Step, rows: int) -> None:
         self._rows += rows
-        seconds = max(time.monotonic() - self._start, 1e-3)
+        if not self._begin:
+            # Before the first rows workers start and kernels are compiled: no part of the rate.
+            self._begin, self._first = time.monotonic(), self._rows
+            return
+        seconds = max(time.monotonic() - self._begin, 1e-3)
+        rate = f"{self._rows:,} rows, {(self._rows - self._first) / seconds:,.0f}/s"
         if self._progress is not None:
-            self._progress.update(self._bar, rate=f"{self._rows:,} rows, {self._rows / seconds:,.0f}/s")
+            self._progress.update(self._bar, rate=rate)
         elif step.limited and time.monotonic() - self._said > 10:
             self._said = time.monotonic()
             left = f", about {seconds / self._done * (self._tasks - self._done):.0f} s left" if self._done else ""
-            rate = f"{self._rows:,} rows, {self._rows / seconds:,.0f}/s"
             err.print(f"{step.name}: {self._done} of {self._tasks} tasks, {rate}{left}", markup=False)
 
     def committed(self, step: Step, entry: Entry) -> None:
@@ -100,11 +105,12 @@ class Watch:
         for line in entry.facts.get("warnings", ()):
             self._warn(line)
 
-    def end(self, step: Step) -> None:
+    def end(self, step: Step, compiling: float) -> None:
         self.close()
         seconds = time.monotonic() - self._start
         rate = f", {self._rows:,} rows" if self._rows else ""
-        err.print(f"{step.name}: done in {seconds:.1f} s{rate}", markup=False)
+        once = f" ({compiling:.1f} s of it compiling kernels, once on this machine)" if compiling >= 0.05 else ""
+        err.print(f"{step.name}: done in {seconds:.1f} s{once}{rate}", markup=False)
         if step.name == "extract" and self._all_anew and not self._rows_out:
             self._warn(self._no_documents())
 

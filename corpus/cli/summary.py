@@ -74,6 +74,7 @@ def _account(recipe: Recipe, root: Path, summary: Summary, as_json: bool, places
             "done": summary.done,
             "kept": summary.kept,
             "seconds": {step: round(seconds, 2) for step, seconds in summary.seconds.items()},
+            "compiling": round(summary.compiling, 2),
             "funnel": [vars(row) for row in rows],
             "faults": faults,
             "training": training.figures() if training else None,

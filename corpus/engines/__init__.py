@@ -24,6 +24,11 @@ class Job:
 class Engine(Protocol):
     """What every engine offers: the same jobs give the same results, whichever engine runs them."""
 
+    @property
+    def compiling_seconds(self) -> float:
+        """Of the last `map`, how long kernels were compiled: once on a machine, and never the same twice."""
+        ...
+
     def map(
         self,
         jobs: Sequence[Job],

@@ -7,10 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from corpus.engines import Job
+from corpus.kernels import compiling
 
 
 class InlineEngine:
     """See `corpus.engines.Engine`; the first error of a job is raised as it is."""
+
+    compiling_seconds = 0.0
 
     def __enter__(self) -> InlineEngine:
         return self
@@ -26,6 +29,7 @@ class InlineEngine:
         on_progress: Callable[[Job, int], None] | None = None,
     ) -> None:
         """Run every job in order."""
+        compiling.take()
         for job in jobs:
             module, _, name = job.function.partition(":")
 
@@ -34,3 +38,4 @@ class InlineEngine:
                     on_progress(job, units)
 
             on_done(job, getattr(importlib.import_module(module), name)(job.argument, beat))
+        self.compiling_seconds = compiling.take()

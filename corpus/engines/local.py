@@ -157,6 +157,7 @@ class LocalEngine:
     tries: int = 3
     _pool: list[Worker] = field(default_factory=list, init=False, repr=False)
     _numbers: Iterator[int] = field(default_factory=itertools.count, init=False, repr=False)
+    _compiled: dict[int, float] = field(default_factory=dict, init=False, repr=False)
     _guard: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
 
     def __enter__(self) -> LocalEngine:
@@ -166,6 +167,11 @@ class LocalEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def compiling_seconds(self) -> float:
+        """See `Engine`; workers compile side by side, so it is the slowest one's."""
+        return max(self._compiled.values(), default=0.0)
 
     def map(
         self,
@@ -180,6 +186,7 @@ class LocalEngine:
         )
         failed: list[Task] = []
         weighed = time.monotonic()
+        self._compiled.clear()
         try:
             while waiting or any(worker.task for worker in self._pool):
                 self._hand_out(waiting)
@@ -302,6 +309,8 @@ class LocalEngine:
             worker.heard = time.monotonic()
             if kind == "beat" and on_progress is not None:
                 on_progress(task.job, rest[0])
+            elif kind == "compiled":
+                self._compiled[worker.pid] = self._compiled.get(worker.pid, 0.0) + rest[0]
             elif kind == "done":
                 worker.task = None
                 on_done(task.job, rest[0])

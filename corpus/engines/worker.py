@@ -4,6 +4,7 @@ Frames in both directions: 8 bytes of length (little-endian), then a pickle. Dri
 ``(number, function, argument)``. Worker to driver, `kind` first:
 
 - ``("start", number)``, when the function has been imported; ``("beat", number, units)``;
+- ``("compiled", number, seconds)``: of the job's time, what compiling kernels took;
 - ``("done", number, result)``;
 - ``("corpus_error", number, error)``: the same input gives the same error, a second try is useless;
 - ``("failed", number, reason, final, traceback)``: anything else; `final` when a second try is useless.
@@ -28,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from corpus.errors import CorpusError
+from corpus.kernels import compiling
 
 HEADER = struct.Struct("<Q")
 BEAT_SECONDS = 0.1
@@ -128,6 +130,8 @@ def run(channel: Channel, number: int, function: str, argument: bytes) -> None:
     leave_fork(channel)
     if beat.units:
         beat.flush()
+    if seconds := compiling.take():
+        channel.send("compiled", number, seconds)
     try:
         channel.send("done", number, result)
     except OSError:

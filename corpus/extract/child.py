@@ -41,6 +41,7 @@ def main(extractor: str, markdown: bool, requests: int, replies: int, progress: 
     with mmap.mmap(progress, PROGRESS.size) as at, open(requests, "rb") as incoming:
         try:
             from corpus.extract.registry import load
+            from corpus.kernels import compiling
 
             function = load(extractor)
             # What an extractor compiles or loads first is no page's time.
@@ -49,7 +50,7 @@ def main(extractor: str, markdown: bool, requests: int, replies: int, progress: 
         except Exception as error:
             _send(replies, marshal.dumps(("unusable", f"{type(error).__name__}: {error}", ())))
             return
-        _send(replies, marshal.dumps(("ready", None, ())))
+        _send(replies, marshal.dumps(("ready", None, (compiling.take(),))))
         while head := incoming.read(REQUEST.size):
             pages = marshal.loads(incoming.read(REQUEST.unpack(head)[0]))
             for index, (content, media_type, charset, url) in enumerate(pages):

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from corpus.errors import CorpusError
 from corpus.extract.child import PROGRESS, REPLY, REQUEST, Answer
 from corpus.extract.config import ExtractConfig
+from corpus.kernels import compiling
 
 _LOOK_SECONDS = 0.05
 # Until the extractor is ready: what it compiles on its first use takes a minute on a busy machine.
@@ -82,6 +83,7 @@ class Child:
             self.kill()
             why = hello[0][1] if hello else "its process did not start"
             raise CorpusError(f"extractor {extractor} cannot be used: {why}; install it or choose another")
+        compiling.add(hello[0][2][0])
 
     def run(self, requests: Sequence[Request], config: ExtractConfig) -> tuple[list[Answer], Fate | None]:
         """(answers to the first pages, what ended the child at the page behind them, or None after all pages)."""
