@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import functools
 
-import numba
 import numpy as np
 import pyarrow as pa
 
 from corpus.kernels import unicode
 from corpus.kernels.arrow import string_buffers
+from corpus.kernels.jit import inlined, njit
 from corpus.kernels.shingles import mix
 
 _SPACE = np.uint32(0x20)
@@ -30,14 +30,14 @@ def _fold() -> np.ndarray:
     return np.where(unicode.classes() & unicode.SPACE, _SPACE, unicode.lower()).astype(np.uint32)
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def _add(h, g, point):  # type: ignore[no-untyped-def]
     h = (h ^ point) * _MULTIPLIER_1
     g = (g ^ point) * _MULTIPLIER_2
     return h ^ (h >> np.uint64(32)), g ^ (g >> np.uint64(29))
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _keys(data, offsets, table, out):  # type: ignore[no-untyped-def]
     for d in range(len(offsets) - 1):
         h, g = _SEED_1, _SEED_2

@@ -8,10 +8,10 @@ it as their direct partner. Results depend on that order alone.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import pyarrow as pa
 
+from corpus.kernels.jit import njit
 from corpus.kernels.minhash import EMPTY
 from corpus.kernels.shingles import mix
 
@@ -28,7 +28,7 @@ Runs = tuple[np.ndarray, np.ndarray]
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _band_hashes(signatures, alive, first, rows, out):  # type: ignore[no-untyped-def]
     for k in range(len(alive)):
         h = np.uint64(0)
@@ -37,7 +37,7 @@ def _band_hashes(signatures, alive, first, rows, out):  # type: ignore[no-untype
         out[k] = h
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _runs(hashes, order, alive):  # type: ignore[no-untyped-def]
     members = np.empty(len(order), np.int64)
     offsets = np.zeros(len(order) // 2 + 1, np.int64)
@@ -58,7 +58,7 @@ def _runs(hashes, order, alive):  # type: ignore[no-untyped-def]
     return members[:size].copy(), offsets[: count + 1].copy()
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _run_pairs(members, offsets, limit):  # type: ignore[no-untyped-def]
     total = 0
     for r in range(len(offsets) - 1):
@@ -79,7 +79,7 @@ def _run_pairs(members, offsets, limit):  # type: ignore[no-untyped-def]
     return pairs
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _second_look(members, offsets, labels, signatures, limit, least):  # type: ignore[no-untyped-def]
     pairs = np.empty((len(members) * BEST, 2), np.int64)
     found = 0

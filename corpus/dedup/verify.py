@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numba
 import numpy as np
+
+from corpus.kernels.jit import njit
 
 # Rows of documents -> their sorted distinct shingles (uint64 flat, int64 offsets), as `shingles` gives them.
 Shingler = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _jaccard(pairs, hashes, offsets, out):  # type: ignore[no-untyped-def]
     for p in range(len(pairs)):
         i = offsets[pairs[p, 0]]
@@ -30,7 +31,7 @@ def _jaccard(pairs, hashes, offsets, out):  # type: ignore[no-untyped-def]
         out[p] = shared / (total - shared) if total else 0.0
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _estimate(pairs, signatures, out):  # type: ignore[no-untyped-def]
     count = signatures.shape[1]
     for p in range(len(pairs)):

@@ -6,11 +6,11 @@ is built. What it misses the time limit of the guard still catches.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from corpus.kernels import html_names as names
 from corpus.kernels.html_scan import attribute_name, behind_declaration, raw_end, tag_name
+from corpus.kernels.jit import njit
 
 DEPTH, ATTRIBUTES, CELLS = 0, 1, 2
 _MAX_SPAN = 1000  # HTML: a larger colspan counts as 1,000
@@ -23,7 +23,7 @@ _TR, _TD, _TH = (names.TAG[name] for name in ("tr", "td", "th"))
 _SPAN = names.name_hash("colspan")
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def scan(data, offsets):  # type: ignore[no-untyped-def]
     """int64[n, 3] of n pages (bytes and n + 1 offsets): greatest depth, most attributes of a tag, table cells."""
     found = np.zeros((offsets.size - 1, 3), np.int64)
@@ -32,7 +32,7 @@ def scan(data, offsets):  # type: ignore[no-untyped-def]
     return found
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _scan_page(data, found):  # type: ignore[no-untyped-def]
     size = data.size
     depth = rows = width = widest = 0
@@ -73,7 +73,7 @@ def _scan_page(data, found):  # type: ignore[no-untyped-def]
     found[2] = rows * widest
 
 
-@numba.njit(cache=True)
+@njit
 def _attributes(data, at, size):  # type: ignore[no-untyped-def]
     """(colspan, number of attributes, position behind the `>`)."""
     span = np.int64(1)

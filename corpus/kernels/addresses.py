@@ -7,11 +7,12 @@ prefix goes on from that of a shorter one. Among 5 million entries a wrong hit h
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from corpus.kernels.jit import inlined, njit
 
-@numba.njit(cache=True, nogil=True)
+
+@njit
 def hash_lines(data):  # type: ignore[no-untyped-def]
     """The entries among the lines of `data` (uint8[n]), one a line, `#` begins a comment.
 
@@ -44,7 +45,7 @@ def hash_lines(data):  # type: ignore[no-untyped-def]
     return hashes[:plain], others[:other], -1
 
 
-@numba.njit(cache=True)
+@njit
 def _trim(data, at, end):  # type: ignore[no-untyped-def]
     """(begin, end, whether white space is inside) of the line without outer space and comment."""
     while at < end and data[at] <= 32:
@@ -60,7 +61,7 @@ def _trim(data, at, end):  # type: ignore[no-untyped-def]
     return at, stop, i < end and data[i] != 35
 
 
-@numba.njit(cache=True)
+@njit
 def _hash_plain(data, at, end):  # type: ignore[no-untyped-def]
     """(hash, True) of an entry that is `host` or `host/path` in ASCII as it stands; else (0, False)."""
     host = at
@@ -85,7 +86,7 @@ def _hash_plain(data, at, end):  # type: ignore[no-untyped-def]
     return value, True
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def hash_entry(data):  # type: ignore[no-untyped-def]
     """The hash of one normalised entry, uint8[n]."""
     value = np.uint64(0xCBF29CE484222325)
@@ -94,18 +95,18 @@ def hash_entry(data):  # type: ignore[no-untyped-def]
     return value
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def _step(value, byte):  # type: ignore[no-untyped-def]
     return (value ^ np.uint64(byte)) * np.uint64(0x100000001B3)
 
 
-@numba.njit(cache=True)
+@njit
 def _has(table, value):  # type: ignore[no-untyped-def]
     at = np.searchsorted(table, value)
     return at < table.size and table[at] == value
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def find(data, spans, table):  # type: ignore[no-untyped-def]
     """The entry of `table` (uint64[k], sorted) that each address matches: int64[n, 2], its span in `data`, or -1.
 
@@ -127,7 +128,7 @@ def find(data, spans, table):  # type: ignore[no-untyped-def]
     return found
 
 
-@numba.njit(cache=True)
+@njit
 def _longest(data, begin, host, end, table):  # type: ignore[no-untyped-def]
     """End of the first prefix of `data[begin:end]`, no shorter than the host, that the table has; or -1."""
     value = np.uint64(0xCBF29CE484222325)

@@ -6,7 +6,7 @@ A quote opens a field only as its first byte; inside, a doubled quote is one, an
 
 from __future__ import annotations
 
-import numba
+from corpus.kernels.jit import njit
 
 START, PLAIN, QUOTED, CLOSED, BROKEN = 0, 1, 2, 3, 4
 """Where the scan stands: before a field, in one, in quotes, behind the closing quote, behind what broke the rules."""
@@ -18,7 +18,7 @@ NO_BYTE = 256
 """A quote or a protecting byte that never comes."""
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def split_records(data, state, final, delimiter, quote, escape, bare_cr, slots, ends, widths, marks, spans):  # type: ignore[no-untyped-def]
     """Split `data` (uint8[n]), which begins in `state`, into at most len(ends) records; `final`: nothing follows it.
     `bare_cr`: CR alone ends a record; else it is a letter like any other.
@@ -90,7 +90,7 @@ def split_records(data, state, final, delimiter, quote, escape, bare_cr, slots, 
     return record, i, state
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _put(spans, slots, record, field, begin, end, coded):  # type: ignore[no-untyped-def]
     if field < slots.size and slots[field] >= 0:
         spans[record, slots[field], 0] = begin

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import pyarrow as pa
 
 from corpus.kernels.arrow import string_buffers
+from corpus.kernels.jit import njit
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _check(data, offsets, rows, starts, ends):  # type: ignore[no-untyped-def]
     """The first edit that is out of order, out of its text or inside a character, or -1."""
     last_row, last_end = np.int64(0), np.int64(0)
@@ -29,7 +29,7 @@ def _check(data, offsets, rows, starts, ends):  # type: ignore[no-untyped-def]
     return -1
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _apply(data, offsets, rows, starts, ends, new, new_offsets, out, out_offsets):  # type: ignore[no-untyped-def]
     p = 0
     k = 0

@@ -10,7 +10,6 @@ attribute, a title or a text area that never ends.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from corpus.kernels import html_names as names
@@ -32,6 +31,7 @@ from corpus.kernels.html_scan import (
     tag_name,
     token_hashes,
 )
+from corpus.kernels.jit import inlined, njit
 
 _KIND = names.KIND
 _T = names.TAG
@@ -104,7 +104,7 @@ def parse(data: np.ndarray, markdown: bool = False) -> tuple[np.ndarray, np.ndar
     return text[: state[_OUT]], blocks[: counts[0]], nodes[: counts[1]], tokens[: counts[2]], not state[_FULL]
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _parse(data, text, blocks, nodes, tokens, stack, state):  # type: ignore[no-untyped-def]
     size = data.size
     last = np.full(_KIND.size, -1, np.int32)
@@ -203,7 +203,7 @@ def _parse(data, text, blocks, nodes, tokens, stack, state):  # type: ignore[no-
     _flush(text, blocks, stack, state)
 
 
-@numba.njit(cache=True)
+@njit
 def _push(tag, kind, first_token, flags, source, nodes, stack, last, state):  # type: ignore[no-untyped-def]
     top, node = state[_TOP], state[_NODES]
     if node >= nodes.shape[0] or top + 1 >= stack.shape[0]:
@@ -251,7 +251,7 @@ def _push(tag, kind, first_token, flags, source, nodes, stack, last, state):  # 
             row[_PRE] = 1
 
 
-@numba.njit(cache=True)
+@njit
 def _pop_to(index, text, blocks, stack, last, state):  # type: ignore[no-untyped-def]
     """Close every element from the top down to the one at `index`, and what was open inside it."""
     _flush(text, blocks, stack, state)
@@ -265,7 +265,7 @@ def _pop_to(index, text, blocks, stack, last, state):  # type: ignore[no-untyped
     state[_BOLD] = state[_CODE] = state[_QUOTE] = 0
 
 
-@numba.njit(cache=True)
+@njit
 def _imply(tag, kind, text, blocks, stack, last, state):  # type: ignore[no-untyped-def]
     """Close what the start tag of a block closes without an end tag."""
     row = stack[state[_TOP]]
@@ -288,7 +288,7 @@ def _imply(tag, kind, text, blocks, stack, last, state):  # type: ignore[no-unty
         _pop_to(state[_TOP], text, blocks, stack, last, state)
 
 
-@numba.njit(cache=True)
+@njit
 def _end(tag, kind, text, blocks, stack, last, state):  # type: ignore[no-untyped-def]
     if kind in (_BLOCK, _SKIP):
         at = last[tag]
@@ -316,14 +316,14 @@ def _end(tag, kind, text, blocks, stack, last, state):  # type: ignore[no-untype
         _flush(text, blocks, stack, state)
 
 
-@numba.njit(cache=True)
+@njit
 def _leaves_cell(tag, at, last):  # type: ignore[no-untyped-def]
     """Whether an end tag may close an element outside the innermost cell: the table itself, and its own parts."""
     part = tag in (_TR, _TD, _TH, _THEAD, _TBODY, _TFOOT, _CAPTION)
     return tag == _TABLE or (part and at > last[_TABLE])
 
 
-@numba.njit(cache=True)
+@njit
 def _inline(tag, found, stack, state):  # type: ignore[no-untyped-def]
     if tag == _A:
         if found[HREF, 0]:
@@ -337,7 +337,7 @@ def _inline(tag, found, stack, state):  # type: ignore[no-untyped-def]
             state[_QUOTE] = 1  # due at the next character
 
 
-@numba.njit(cache=True)
+@njit
 def _close_quote(text, state):  # type: ignore[no-untyped-def]
     if state[_QUOTE] == 2:
         text[state[_OUT]] = CODE_END
@@ -345,7 +345,7 @@ def _close_quote(text, state):  # type: ignore[no-untyped-def]
     state[_QUOTE] = 0
 
 
-@numba.njit(cache=True)
+@njit
 def _void(tag, text, blocks, stack, state):  # type: ignore[no-untyped-def]
     if tag == _BR:
         out = state[_OUT]
@@ -367,7 +367,7 @@ def _void(tag, text, blocks, stack, state):  # type: ignore[no-untyped-def]
         state[_N_CONTROLS] += 1
 
 
-@numba.njit(cache=True)
+@njit
 def _flush(text, blocks, stack, state):  # type: ignore[no-untyped-def]
     """End the current run of text; a block of it, when it has any."""
     if state[_QUOTE] == 2:
@@ -393,7 +393,7 @@ def _flush(text, blocks, stack, state):  # type: ignore[no-untyped-def]
     state[_N_CHARS] = state[_N_LINK] = state[_N_BOLD] = state[_N_CODE] = 0
 
 
-@numba.njit(cache=True)
+@njit
 def _text(data, i, size, text, stack, state):  # type: ignore[no-untyped-def]
     """Append the characters up to the next `<`; returns its position."""
     if stack[state[_TOP], _SKIPS] or state[_HIDE_COUNT]:
@@ -401,7 +401,7 @@ def _text(data, i, size, text, stack, state):  # type: ignore[no-untyped-def]
     return _characters(data, i, size, 60, text, state, stack[state[_TOP], _PRE] != 0)
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def _characters(data, i, end, stop, text, state, keep):  # type: ignore[no-untyped-def]
     """Append up to `end` or the byte `stop`, references resolved; returns where it ended."""
     resolved = np.empty(8, np.uint8)
@@ -425,7 +425,7 @@ def _characters(data, i, end, stop, text, state, keep):  # type: ignore[no-untyp
     return i
 
 
-@numba.njit(cache=True)
+@njit
 def _emit_bytes(resolved, length, text, state, keep):  # type: ignore[no-untyped-def]
     if resolved[0] <= 32:
         _space(resolved[0], text, state, keep)
@@ -436,7 +436,7 @@ def _emit_bytes(resolved, length, text, state, keep):  # type: ignore[no-untyped
             _emit(resolved[k], text, state)
 
 
-@numba.njit(cache=True)
+@njit
 def _space(byte, text, state, keep):  # type: ignore[no-untyped-def]
     """White space: one space before the next character, or as it is where it is preformatted."""
     if not keep:
@@ -446,7 +446,7 @@ def _space(byte, text, state, keep):  # type: ignore[no-untyped-def]
         state[_OUT] += 1
 
 
-@numba.njit(cache=True)
+@njit
 def _emit(byte, text, state):  # type: ignore[no-untyped-def]
     out = state[_OUT]
     if state[_SPACE]:
@@ -467,7 +467,7 @@ def _emit(byte, text, state):  # type: ignore[no-untyped-def]
         state[_N_CODE] += state[_CODE] > 0
 
 
-@numba.njit(cache=True)
+@njit
 def _formula(data, at, end, text, state):  # type: ignore[no-untyped-def]
     """`$TeX$`, references resolved."""
     while at < end and data[at] <= 32:
@@ -480,7 +480,7 @@ def _formula(data, at, end, text, state):  # type: ignore[no-untyped-def]
         _emit(36, text, state)
 
 
-@numba.njit(cache=True)
+@njit
 def _math(data, at, end, found, text, state):  # type: ignore[no-untyped-def]
     """A formula's TeX: its annotation, else its alternative text, else the text between its tags."""
     tex = find(data, at, end, _TEX)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from corpus.kernels import html_names as names
+from corpus.kernels.jit import njit
 
 _TAG_KEYS, _TAG_VALUES = names.TAG_KEYS, names.TAG_VALUES
 _REF_KEYS, _REF_VALUES, _REF_ENDS, _REF_BYTES = (
@@ -31,7 +31,7 @@ _XHTML, _XML = (np.frombuffer(mark, np.uint8) for mark in (b"www.w3.org/1999/xht
 _INVISIBLE = np.frombuffer(b"visibility:hidden", np.uint8)
 
 
-@numba.njit(cache=True)
+@njit
 def tag_name(data, at, size):  # type: ignore[no-untyped-def]
     """(number of the element's name, position behind it)."""
     value = np.int64(0)
@@ -56,7 +56,7 @@ def tag_name(data, at, size):  # type: ignore[no-untyped-def]
     return np.int32(_CUSTOM if hyphen else 0), at
 
 
-@numba.njit(cache=True)
+@njit
 def attribute_name(data, at, size):  # type: ignore[no-untyped-def]
     """(hash of the attribute's name, position behind it)."""
     name = np.int64(0)
@@ -71,7 +71,7 @@ def attribute_name(data, at, size):  # type: ignore[no-untyped-def]
     return name, at
 
 
-@numba.njit(cache=True)
+@njit
 def attributes(data, at, size, found, quotes):  # type: ignore[no-untyped-def]
     """Position behind the tag's `>`; fills `found`. `quotes`: where the page's last `"` and last `'` are.
 
@@ -105,7 +105,7 @@ def attributes(data, at, size, found, quotes):  # type: ignore[no-untyped-def]
     return min(at + 1, size)
 
 
-@numba.njit(cache=True)
+@njit
 def _note(data, name, begin, end, found):  # type: ignore[no-untyped-def]
     if name == _A_CLASS:
         found[CLASS, 0], found[CLASS, 1] = begin, end
@@ -131,7 +131,7 @@ def _note(data, name, begin, end, found):  # type: ignore[no-untyped-def]
         found[TYPE, 0], found[TYPE, 1] = begin, end
 
 
-@numba.njit(cache=True)
+@njit
 def has(data, begin, end, wanted):  # type: ignore[no-untyped-def]
     """Whether `wanted` (lower case) stands in the range, spaces apart and in any case."""
     at = begin
@@ -153,7 +153,7 @@ def has(data, begin, end, wanted):  # type: ignore[no-untyped-def]
     return False
 
 
-@numba.njit(cache=True)
+@njit
 def find_byte(data, at, size, byte):  # type: ignore[no-untyped-def]
     """Position of the next `byte`, or `size`."""
     while at < size and data[at] != byte:
@@ -161,7 +161,7 @@ def find_byte(data, at, size, byte):  # type: ignore[no-untyped-def]
     return at
 
 
-@numba.njit(cache=True)
+@njit
 def find(data, at, size, wanted):  # type: ignore[no-untyped-def]
     """Position of the next `wanted` (lower case) in any case, or -1."""
     first = wanted[0]
@@ -181,14 +181,14 @@ def find(data, at, size, wanted):  # type: ignore[no-untyped-def]
     return -1
 
 
-@numba.njit(cache=True)
+@njit
 def is_xhtml(data, size):  # type: ignore[no-untyped-def]
     """Whether the page begins as XHTML does: there `<script/>` is closed."""
     size = min(size, 1024)
     return find(data, 0, size, _XHTML) >= 0 or find(data, 0, size, _XML) >= 0
 
 
-@numba.njit(cache=True)
+@njit
 def last_quotes(data, size):  # type: ignore[no-untyped-def]
     """Where the last `"` and the last `'` are; -1 for none."""
     quotes = np.full(2, -1, np.int64)
@@ -202,7 +202,7 @@ def last_quotes(data, size):  # type: ignore[no-untyped-def]
     return quotes
 
 
-@numba.njit(cache=True)
+@njit
 def raw_end(data, at, size, tag):  # type: ignore[no-untyped-def]
     """Position of the `<` of the end tag of a raw text element, or -1."""
     while at + 2 < size:
@@ -212,7 +212,7 @@ def raw_end(data, at, size, tag):  # type: ignore[no-untyped-def]
     return -1
 
 
-@numba.njit(cache=True)
+@njit
 def behind_declaration(data, at, size):  # type: ignore[no-untyped-def]
     """Position behind a comment, a doctype or a processing instruction, whose `!` or `?` is at `at`."""
     if at + 2 < size and data[at] == 33 and data[at + 1] == 45 and data[at + 2] == 45:
@@ -228,7 +228,7 @@ def behind_declaration(data, at, size):  # type: ignore[no-untyped-def]
     return find_byte(data, at, size, 62) + 1
 
 
-@numba.njit(cache=True)
+@njit
 def reference(data, at, size, into):  # type: ignore[no-untyped-def]
     """(bytes written to `into`, position behind) of the character reference whose `&` is at `at`; 0 when it is none."""
     begin = at + 1
@@ -263,7 +263,7 @@ def reference(data, at, size, into):  # type: ignore[no-untyped-def]
     return length, behind
 
 
-@numba.njit(cache=True)
+@njit
 def _lookup(value):  # type: ignore[no-untyped-def]
     slot = value & (_REF_KEYS.size - 1)
     while _REF_KEYS[slot] >= 0:
@@ -273,7 +273,7 @@ def _lookup(value):  # type: ignore[no-untyped-def]
     return np.int32(-1)
 
 
-@numba.njit(cache=True)
+@njit
 def _numeric(data, at, size, into):  # type: ignore[no-untyped-def]
     start = at - 2
     hexadecimal = at < size and (data[at] == 120 or data[at] == 88)
@@ -303,7 +303,7 @@ def _numeric(data, at, size, into):  # type: ignore[no-untyped-def]
     return encode(point, into), at
 
 
-@numba.njit(cache=True)
+@njit
 def encode(point, into):  # type: ignore[no-untyped-def]
     """Bytes of the UTF-8 form of a code point, written to `into`."""
     if point < 0x80:
@@ -320,7 +320,7 @@ def encode(point, into):  # type: ignore[no-untyped-def]
     return 4
 
 
-@numba.njit(cache=True)
+@njit
 def token_hashes(data, found, tokens, at, limit):  # type: ignore[no-untyped-def]
     """Writes the hashes of the words in class, id, role and itemprop from `at` on; returns the next free place.
 

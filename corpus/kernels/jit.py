@@ -34,3 +34,5 @@ class _Clock(event.Listener):
 
 event.register("numba:compile", _Clock())
 njit = numba.njit(cache=True, nogil=True)
+# For what is called once a character or byte: its code is put in place of the call.
+inlined = numba.njit(cache=True, inline="always")

@@ -10,11 +10,11 @@ A signature is a minimum over a set: it depends neither on the order of the docu
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import pyarrow as pa
 
 from corpus.kernels.arrow import string_buffers
+from corpus.kernels.jit import njit
 from corpus.kernels.shingles import combine, fold, mix, scratch, word_hashes
 
 EMPTY = 0xFFFFFFFF
@@ -32,7 +32,7 @@ def permutations(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return (drawn >> np.uint64(32)).astype(np.uint32) | np.uint32(1), drawn.astype(np.uint32)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _lower(low, high, size, a, c, row):  # type: ignore[no-untyped-def]
     """row = min(row, permuted values of the first `size` shingles)."""
     for i in range(len(row)):
@@ -45,7 +45,7 @@ def _lower(low, high, size, a, c, row):  # type: ignore[no-untyped-def]
         row[i] = m
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _signatures(data, offsets, ngram, table, words, hashes, a, c, out):  # type: ignore[no-untyped-def]
     low = np.empty(_BLOCK, np.uint32)
     high = np.empty(_BLOCK, np.uint32)

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import functools
 
-import numba
 import numpy as np
 import pyarrow as pa
 
 from corpus.kernels import unicode
 from corpus.kernels.arrow import string_buffers
+from corpus.kernels.jit import inlined, njit
 
 # Inclusive code point ranges, by Unicode's Scripts.txt, widened to whole blocks.
 SPACELESS = (
@@ -61,7 +61,7 @@ def fold() -> np.ndarray:
     return table
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def mix(x):  # type: ignore[no-untyped-def]
     """A bijection of uint64 in which each bit of x changes each bit of the result (splitmix64's, Stafford
     13)."""
@@ -70,7 +70,7 @@ def mix(x):  # type: ignore[no-untyped-def]
     return x ^ (x >> np.uint64(31))
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def word_hashes(data, start, end, table, out):  # type: ignore[no-untyped-def]
     """Hash the words of `data[start:end]` (UTF-8) into `out`; their number. `out` holds (end - start) // 2 +
     1."""
@@ -103,7 +103,7 @@ def word_hashes(data, start, end, table, out):  # type: ignore[no-untyped-def]
     return count
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def combine(words, count, ngram, out):  # type: ignore[no-untyped-def]
     """Shingles of `words[:count]` into `out`, in order of the text, repeats included; their number.
 
@@ -127,7 +127,7 @@ def combine(words, count, ngram, out):  # type: ignore[no-untyped-def]
     return count - n + 1
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _longest(offsets):  # type: ignore[no-untyped-def]
     longest = 0
     for d in range(len(offsets) - 1):
@@ -135,7 +135,7 @@ def _longest(offsets):  # type: ignore[no-untyped-def]
     return longest
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _sort(run, spare, starts):  # type: ignore[no-untyped-def]
     """Sort uniform uint64: count by the leading bits, about one value a bucket, then insert."""
     bits = 1
@@ -161,7 +161,7 @@ def _sort(run, spare, starts):  # type: ignore[no-untyped-def]
         run[j] = value
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _shingles(data, offsets, ngram, table, words, flat):  # type: ignore[no-untyped-def]
     n = len(offsets) - 1
     ends = np.zeros(n + 1, np.int64)

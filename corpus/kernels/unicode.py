@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import functools
 
-import numba
 import numpy as np
+
+from corpus.kernels.jit import inlined
 
 WORD, SPACE, DIGIT, ALPHA, UPPER, PUNCTUATION = 1, 2, 4, 8, 16, 32
 _LIMIT = 0x110000
@@ -52,7 +53,7 @@ def lower() -> np.ndarray:
     return table
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def decode(data, i, n):  # type: ignore[no-untyped-def]
     """(code point, width in bytes) of the UTF-8 character at `data[i]`, i < n; Arrow strings are valid UTF-8."""
     b = np.uint32(data[i])

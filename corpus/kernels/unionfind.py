@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from corpus.kernels.jit import njit
 
-@numba.njit(cache=True, nogil=True)
+
+@njit
 def _find(parent, i):  # type: ignore[no-untyped-def]
     while parent[i] != i:
         parent[i] = parent[parent[i]]
@@ -14,7 +15,7 @@ def _find(parent, i):  # type: ignore[no-untyped-def]
     return i
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _components(pairs, parent):  # type: ignore[no-untyped-def]
     for k in range(len(pairs)):
         a = _find(parent, pairs[k, 0])

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numba
 import numpy as np
 
 from corpus.errors import CorpusError
+from corpus.kernels.jit import njit
 
 
 class TokenFiles:
@@ -65,7 +65,7 @@ class TokenFiles:
             first = last
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _copy(source, starts, targets, sizes, out):  # type: ignore[no-untyped-def]
     """out[targets[i] : targets[i] + sizes[i]] = source[starts[i] : starts[i] + sizes[i]] for each i."""
     for i in range(len(starts)):

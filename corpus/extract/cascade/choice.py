@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from corpus.extract.cascade.structure import HEADING, inherited
 from corpus.kernels import html as h
 from corpus.kernels import html_names as names
 from corpus.kernels.html_scan import HIDDEN
+from corpus.kernels.jit import njit
 
 _BODY = names.TAG["body"]
 # When more than this share of the text is hidden, a script shows it: the rule would lose the page.
 _HIDDEN_SHARE = 0.5
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def kept(beliefs, threshold, blocks, nodes):  # type: ignore[no-untyped-def]
     """Numbers of the blocks to write: those believed in more than `threshold`, but for three rules.
 

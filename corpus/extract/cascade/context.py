@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from corpus.kernels import html as h
+from corpus.kernels.jit import njit
 
 REACH = 4
 WINDOWS = (2, 6)
@@ -20,7 +20,7 @@ N_CONTEXT = len(CONTEXT)
 _NEAR, _WIDE = WINDOWS
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def with_context(rows, beliefs, blocks, nodes):  # type: ignore[no-untyped-def]
     """float32[blocks, FEATURES + CONTEXT]: `rows` as `features` gives them, and the columns of CONTEXT.
 
@@ -67,7 +67,7 @@ def with_context(rows, beliefs, blocks, nodes):  # type: ignore[no-untyped-def]
     return out
 
 
-@numba.njit(cache=True)
+@njit
 def _mean(chars, kept, i, reach, n):  # type: ignore[no-untyped-def]
     low, high = max(i - reach, 0), min(i + reach + 1, n)
     return (kept[high] - kept[low]) / max(chars[high] - chars[low], 1.0)

@@ -6,11 +6,11 @@ of class and id attributes by weights that training found (`weights`).
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from corpus.kernels import html as h
 from corpus.kernels import html_names as names
+from corpus.kernels.jit import njit
 from corpus.kernels.unicode import decode
 
 _T = names.TAG
@@ -76,7 +76,7 @@ def features(
     return _features(text, blocks, nodes, tokens, keys, weights)
 
 
-@numba.njit(cache=True)
+@njit
 def token_weight(token, keys, weights):  # type: ignore[no-untyped-def]
     """The weight of a token, 0 for one that training did not see often enough."""
     slot = np.int64(token) & (keys.size - 1)
@@ -87,7 +87,7 @@ def token_weight(token, keys, weights):  # type: ignore[no-untyped-def]
     return np.float32(0)
 
 
-@numba.njit(cache=True)
+@njit
 def _features(text, blocks, nodes, tokens, keys, weights):  # type: ignore[no-untyped-def]
     n, m = blocks.shape[0], nodes.shape[0]
     out = np.zeros((n, N_FEATURES), np.float32)
@@ -135,7 +135,7 @@ def _features(text, blocks, nodes, tokens, keys, weights):  # type: ignore[no-un
     return out
 
 
-@numba.njit(cache=True)
+@njit
 def _of_text(text, block, row):  # type: ignore[no-untyped-def]
     """Fills the features of a block's text; returns a hash of it."""
     start, end = block[h.START], block[h.END]
@@ -196,7 +196,7 @@ def _of_text(text, block, row):  # type: ignore[no-untyped-def]
     return value
 
 
-@numba.njit(cache=True)
+@njit
 def _repeated(hashes, out):  # type: ignore[no-untyped-def]
     order = np.argsort(hashes)
     for k in range(order.size):
@@ -206,7 +206,7 @@ def _repeated(hashes, out):  # type: ignore[no-untyped-def]
         out[order[k], 19] = same
 
 
-@numba.njit(cache=True)
+@njit
 def _down(nodes, tokens, keys, weights, around, depth, token):  # type: ignore[no-untyped-def]
     """What elements inherit: parents come before their children."""
     for k in range(nodes.shape[0]):
@@ -228,7 +228,7 @@ def _down(nodes, tokens, keys, weights, around, depth, token):  # type: ignore[n
             token[k, 1] = token[k, 2] = token[k, 3] = own
 
 
-@numba.njit(cache=True)
+@njit
 def _up(blocks, nodes, out, sums, behind):  # type: ignore[no-untyped-def]
     """What elements sum up of their content; returns the element that looks most like the body of an article.
 
@@ -263,7 +263,7 @@ def _up(blocks, nodes, out, sums, behind):  # type: ignore[no-untyped-def]
     return best
 
 
-@numba.njit(cache=True)
+@njit
 def _of_page(blocks, nodes, depth, out):  # type: ignore[no-untyped-def]
     n = blocks.shape[0]
     total = links = 0
@@ -288,7 +288,7 @@ def _of_page(blocks, nodes, depth, out):  # type: ignore[no-untyped-def]
         row[_PLACE_AT + 8], row[_PLACE_AT + 9] = since, level
 
 
-@numba.njit(cache=True)
+@njit
 def _of_elements(node, nodes, around, sums, total, row):  # type: ignore[no-untyped-def]
     at = _ELEMENT_AT
     row[at] = _GROUP[nodes[node, h.TAG]]
@@ -303,13 +303,13 @@ def _of_elements(node, nodes, around, sums, total, row):  # type: ignore[no-unty
         row[_IN_AT + k] = (bits >> k) & 1
 
 
-@numba.njit(cache=True)
+@njit
 def _of_element(node, sums, total, row, at):  # type: ignore[no-untyped-def]
     row[at], row[at + 1] = sums[node, 0], sums[node, 1] / max(sums[node, 0], 1.0)
     row[at + 2], row[at + 3] = sums[node, 2], sums[node, 0] / total
 
 
-@numba.njit(cache=True)
+@njit
 def _gap(node, best, behind, nodes, depth):  # type: ignore[no-untyped-def]
     """How far above `best` the nearest element is that holds both, 30 at most."""
     at = best

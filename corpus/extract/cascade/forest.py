@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
-import numba
 import numpy as np
+
+from corpus.kernels.jit import njit
 
 # After so many trees a row whose log-odds are that far from even is not asked further: most blocks are plain.
 _STEP, _SURE = 20, 3.0
@@ -48,7 +49,7 @@ class Forest:
         return begins, features, thresholds, ways, values, np.uint32(n)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _score(rows, roots, features, thresholds, branches, values, splits):  # type: ignore[no-untyped-def]
     """All trees of a step go down together: no branch to predict, and no walk waits for another's memory."""
     out = np.zeros(rows.shape[0], np.float64)
@@ -73,7 +74,7 @@ def _score(rows, roots, features, thresholds, branches, values, splits):  # type
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def belief(score):  # type: ignore[no-untyped-def]
     """A score as a number between 0 and 1: plain arithmetic, so that every machine gets the same (exp differs)."""
     return 0.5 + 0.5 * score / (1.0 + np.abs(score))

@@ -6,11 +6,11 @@ import re
 from collections import Counter
 from itertools import groupby, takewhile
 
-import numba
 import numpy as np
 
 from corpus.kernels import html as h
 from corpus.kernels import html_names as names
+from corpus.kernels.jit import njit
 
 _T = names.TAG
 # Columns of `inherited`: heading level; nearest pre; nearest list item or quotation and how many there are; nearest
@@ -35,7 +35,7 @@ _CELL_MARK = re.compile(r"\||\\(?=\||$)")
 _INLINE_CODE = re.compile(f"{chr(h.CODE_BEGIN)}([^{chr(h.CODE_END)}]*){chr(h.CODE_END)}")
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def inherited(nodes):  # type: ignore[no-untyped-def]
     """int32[nodes, 9]: what each element inherits from those around it; -1 for none of the nearest, 0 else."""
     out = np.zeros((nodes.shape[0], 9), np.int32)
