@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpus.documents import ID, LEDGER
+from corpus.pii.hide import hide
 from corpus.plan import Task
 from corpus.store import Writer
 
@@ -42,7 +43,9 @@ def judge(ids: pa.Array, failures: pa.Table, extra: dict[str, pa.Array] | None =
         if name == "id":
             column = ids.take(taken)
         elif name in failures.column_names:
-            column = failures.column(name).combine_chunks().cast(schema_field.type)
+            # A detail may quote the document.
+            given = hide(failures.select([name])) if name == "detail" else failures
+            column = given.column(name).combine_chunks().cast(schema_field.type)
         elif extra and name in extra:
             column = extra[name].take(taken)
         else:

@@ -30,6 +30,7 @@ from typing import Any
 
 from corpus.errors import CorpusError
 from corpus.kernels import compiling
+from corpus.pii.hide import hidden
 
 HEADER = struct.Struct("<Q")
 BEAT_SECONDS = 0.1
@@ -125,7 +126,7 @@ def run(channel: Channel, number: int, function: str, argument: bytes) -> None:
         if full is not None:
             send_corpus_error(channel, number, full)
         else:
-            channel.send("failed", number, describe(error), False, traceback.format_exc())
+            channel.send("failed", number, describe(error), False, hidden(traceback.format_exc()))
         return
     leave_fork(channel)
     if beat.units:
@@ -139,7 +140,7 @@ def run(channel: Channel, number: int, function: str, argument: bytes) -> None:
         os._exit(1)
     except BaseException as error:
         reason = f"its result cannot be pickled: {describe(error)}"
-        channel.send("failed", number, reason, True, traceback.format_exc())
+        channel.send("failed", number, reason, True, hidden(traceback.format_exc()))
 
 
 def leave_fork(channel: Channel) -> None:
@@ -180,14 +181,14 @@ def no_space(error: BaseException) -> CorpusError | None:
 
 
 def describe(error: BaseException) -> str:
-    """One line: type, message and the place where it was raised."""
+    """One line: type, message (which may quote a document: personal data is hidden) and where it was raised."""
     if isinstance(error, MemoryError):
         return "out of memory (MemoryError)"
     if isinstance(error, SystemExit):
         return f"called sys.exit({error.code!r})"
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    return one_line(f"{type(error).__name__}: {error}") + place
+    return one_line(hidden(f"{type(error).__name__}: {error}")) + place
 
 
 def one_line(text: str, limit: int = 300) -> str:

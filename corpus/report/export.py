@@ -6,7 +6,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +17,8 @@ import pyarrow.parquet as pq
 from corpus.dataset import View
 from corpus.documents import DOCUMENT
 from corpus.errors import CorpusError
+from corpus.pii.hide import hide
+from corpus.pii.stage import DECISION
 from corpus.report.outputs import Outputs
 from corpus.store import TEMPORARY, Table, fsync
 
@@ -54,7 +56,7 @@ def export(
         os.close(handle)
         temporary = Path(name)
         write = _write_parquet if form == "parquet" else _write_jsonl
-        rows = write(view, temporary, beat)
+        rows = write(view, temporary, _masked(outputs, view), beat)
         fsync(temporary)
         temporary.chmod(0o644)
         temporary.replace(out)
@@ -68,6 +70,13 @@ def export(
     return rows
 
 
+def _masked(outputs: Outputs, view: View) -> Collection[str]:
+    """The kinds of personal data that the recipe masks, once that was done."""
+    config = outputs.recipe.pii
+    done = config is not None and any(layer.step == DECISION for layer in view.layers)
+    return config.kinds("mask") if config is not None and done else ()
+
+
 def schema(view: View) -> pa.Schema:
     """The columns of the documents and of every layer, but for dedup's working columns."""
     fields = list(DOCUMENT)
@@ -78,8 +87,9 @@ def schema(view: View) -> pa.Schema:
     return pa.schema(fields)
 
 
-def batches(view: View, wanted: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Living documents, in the order of partitions, of schema `wanted`."""
+def batches(view: View, wanted: pa.Schema, mask: Collection[str] = ()) -> Iterator[pa.RecordBatch]:
+    """Living documents, in the order of partitions, of schema `wanted`; the kinds of personal data `mask` are hidden
+    in titles and authors, as the text's edits hide them there."""
     import hashlib
 
     edited = any(layer.edits for layer in view.layers)
@@ -90,14 +100,15 @@ def batches(view: View, wanted: pa.Schema) -> Iterator[pa.RecordBatch]:
                 shas = [hashlib.sha256(value.as_buffer()).digest() for value in text]
                 batch = batch.set_column(wanted.names.index("bytes"), "bytes", pc.binary_length(text))
                 batch = batch.set_column(wanted.names.index("content_sha"), "content_sha", pa.array(shas))
-            yield pa.Table.from_batches([batch]).cast(wanted).combine_chunks().to_batches()[0]
+            table = pa.Table.from_batches([batch]).cast(wanted)
+            yield hide(table, ("title", "author"), mask).combine_chunks().to_batches()[0]
 
 
-def _write_parquet(view: View, path: Path, beat: Callable[[int], None]) -> int:
+def _write_parquet(view: View, path: Path, mask: Collection[str], beat: Callable[[int], None]) -> int:
     wanted = schema(view)
     table = Table(path, wanted)
     try:
-        for batch in batches(view, wanted):
+        for batch in batches(view, wanted, mask):
             table.write(batch)
             beat(len(batch))
     finally:
@@ -105,10 +116,10 @@ def _write_parquet(view: View, path: Path, beat: Callable[[int], None]) -> int:
     return table.rows
 
 
-def _write_jsonl(view: View, path: Path, beat: Callable[[int], None]) -> int:
+def _write_jsonl(view: View, path: Path, mask: Collection[str], beat: Callable[[int], None]) -> int:
     rows = 0
     with path.open("w", encoding="utf-8") as out:
-        for batch in batches(view, schema(view)):
+        for batch in batches(view, schema(view), mask):
             for row in batch.to_pylist():
                 out.write(json.dumps(jsonable(row), ensure_ascii=False) + "\n")
             rows += len(batch)

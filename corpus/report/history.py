@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow.compute as pc
 
 from corpus.documents import DOCUMENT
+from corpus.pii.hide import hidden, hidden_parts
 from corpus.plan import Step
-from corpus.report.lookup import ROWS, Found, edits, fetch, spliced, texts, urls
+from corpus.report.lookup import ROWS, Found, bare_texts, edits, fetch, spliced, urls
 from corpus.report.outputs import BASE, Outputs
 from corpus.store import read_table
 
@@ -21,7 +22,8 @@ _ABOUT = [name for name in DOCUMENT.names if name not in ("id", "text", "content
 
 @dataclass(frozen=True)
 class Edit:
-    """A span of the text, `start` to `end` in UTF-8 bytes, that a rule replaced: `before` by `after`."""
+    """A span of the text, `start` to `end` in UTF-8 bytes, that a rule replaced: `before` by `after`. Personal data
+    in `before` is hidden."""
 
     start: int
     end: int
@@ -84,8 +86,8 @@ def _partition(outputs: Outputs, partition: str, found: list[Found]) -> list[His
     lost = _ledger(outputs, BASE, partition, {item.id for item in found} - alive)
     rows = fetch(outputs.table(BASE, partition), alive, _ABOUT).to_pylist()
     about: dict[bytes, dict[str, Any]] = {row.pop("id"): row for row in rows}
-    text: dict[bytes, str] = dict(texts(outputs.view(BASE), partition, alive))
-    begin = dict(text)
+    text: dict[bytes, str] = dict(bare_texts(outputs.view(BASE), partition, alive))
+    begin = {id_: hidden(words) for id_, words in text.items()}
     ways: dict[bytes, list[StepHistory]] = {id_: [StepHistory(BASE, "kept")] for id_ in alive}
     for id_, failed in lost.items():
         about[id_] = {"url": failed[0]["url"], "locator": failed[0]["locator"]}
@@ -118,7 +120,7 @@ def _step(
     _name_duplicates(outputs, failed)
     found = {}
     for id_ in sorted(alive):
-        done = tuple(_edit(text[id_], span) for span in spans.get(id_, ()))
+        done = tuple(_edits(text[id_], spans.get(id_, [])))
         text[id_] = spliced(text[id_], spans.get(id_, []))
         verdict = (
             "dropped" if id_ in failed else "not run" if id_ not in rows else "kept" if step.filters else "measured"
@@ -128,9 +130,10 @@ def _step(
     return found
 
 
-def _edit(text: str, span: dict[str, Any]) -> Edit:
-    before = text.encode()[span["start"] : span["end"]].decode("utf-8", "replace")
-    return Edit(span["start"], span["end"], before, span["replacement"], span["rule"])
+def _edits(text: str, spans: list[dict[str, Any]]) -> Iterator[Edit]:
+    befores = hidden_parts(text, [(span["start"], span["end"]) for span in spans])
+    for span, before in zip(spans, befores, strict=True):
+        yield Edit(span["start"], span["end"], before, span["replacement"], span["rule"])
 
 
 def _ledger(outputs: Outputs, step: str, partition: str, ids: set[bytes]) -> dict[bytes, list[dict[str, Any]]]:

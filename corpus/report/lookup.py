@@ -15,10 +15,11 @@ import pyarrow.parquet as pq
 from corpus.dataset import View
 from corpus.documents import ID
 from corpus.errors import CorpusError, InputError
+from corpus.pii.hide import hidden, hide
 from corpus.report.outputs import BASE, Outputs
 from corpus.store import read_table, table_name
 
-ROWS = 65_536
+ROWS, _FEW = 65_536, 1024
 _HEX = re.compile(r"[0-9a-fA-F]{8,32}")
 
 
@@ -32,10 +33,12 @@ class Found:
     extracted: bool
 
 
-def fetch(path: Path, ids: Iterable[bytes], columns: list[str]) -> pa.Table:
-    """The rows of `ids` with `id` and `columns`, in the table's order.
+def fetch(path: Path, ids: Iterable[bytes], columns: list[str], *, bare: bool = False) -> pa.Table:
+    """The rows of `ids` with `id` and `columns`, in the table's order; to be shown: personal data in the columns of
+    `corpus.pii.hide.WORDS` is hidden, unless `bare`.
 
-    Of row groups that hold none of the ids, only the ids are read. Raises InputError when the file cannot be read.
+    Of row groups that hold none of the ids, only the ids are read, and the others up to the last of them. Raises
+    InputError when the file cannot be read.
     """
     wanted = pa.array(sorted(ids), ID)
     parts = []
@@ -44,19 +47,38 @@ def fetch(path: Path, ids: Iterable[bytes], columns: list[str]) -> pa.Table:
             schema = pa.schema([file.schema_arrow.field(name) for name in ["id", *columns]])
             for group in range(file.num_row_groups):
                 here = file.read_row_group(group, columns=["id"], use_threads=False).column("id")
-                mask = pc.is_in(here, value_set=wanted)
-                if pc.any(mask).as_py():
-                    parts.append(file.read_row_group(group, columns=["id", *columns], use_threads=False).filter(mask))
+                hits = pc.indices_nonzero(pc.is_in(here, value_set=wanted))
+                if len(hits):
+                    parts.append(_rows(file, group, ["id", *columns], hits))
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0][:200]
         raise InputError(f"{path}: cannot be read ({reason}); `corpus verify` names every damaged file") from error
-    return pa.concat_tables([schema.empty_table(), *parts]).select(["id", *columns])
+    found = pa.concat_tables([schema.empty_table(), *parts]).select(["id", *columns])
+    return found if bare else hide(found)
+
+
+def _rows(file: pq.ParquetFile, group: int, columns: list[str], hits: pa.Array) -> pa.Table:
+    """The rows `hits` (ascending) of a row group."""
+    parts, start, last = [], 0, hits[-1].as_py()
+    for batch in file.iter_batches(_FEW, row_groups=[group], columns=columns, use_threads=False):
+        here = hits.filter(pc.and_(pc.greater_equal(hits, start), pc.less(hits, start + len(batch))))
+        parts.append(pa.Table.from_batches([batch]).take(pc.subtract(here, start)))
+        start += len(batch)
+        if start > last:
+            break
+    return pa.concat_tables(parts)
 
 
 def texts(view: View, partition: str, ids: Iterable[bytes]) -> dict[bytes, str]:
-    """Text of some documents of a partition as it stands in `view`, edits applied."""
+    """Text of some documents of a partition as it stands in `view`, edits applied; to be shown: personal data in it
+    is hidden."""
+    return {id_: hidden(text) for id_, text in bare_texts(view, partition, ids).items()}
+
+
+def bare_texts(view: View, partition: str, ids: Iterable[bytes]) -> dict[bytes, str]:
+    """The same with nothing hidden, for reckoning alone."""
     wanted = list(ids)
-    rows = fetch(view.root / view.base / f"{partition}.parquet", wanted, ["text"])
+    rows = fetch(view.root / view.base / f"{partition}.parquet", wanted, ["text"], bare=True)
     found = dict(zip(rows.column("id").to_pylist(), rows.column("text").to_pylist(), strict=True))
     for layer in view.layers:
         if layer.edits:
