@@ -33,12 +33,6 @@ def test_spacy_s_words(text: str) -> None:
     assert "|".join(split_words(text)) == SPACY[text]
 
 
-def test_scripts_without_spaces_are_split_by_character() -> None:
-    assert split_words("你好。世界 カナ") == ["你", "好", "。", "世", "界", "カ", "ナ"]
-    assert split_words("ที่นี่") == ["ที่", "นี่"]  # marks stay with their letter
-    assert split_words("한국어 단어") == ["한국어", "단어"]
-
-
 def test_every_contraction_is_found() -> None:
     keys, _ = exceptions()
     assert np.count_nonzero(keys) > 1300

@@ -3,32 +3,34 @@
 A piece between white space is peeled from both ends (quotes, brackets, punctuation, currency, units after digits,
 `'s`) until nothing more comes off or what is left is an exception (`don't` -> `do` `n't`, `e.g.`, `:)`); the rest is
 kept whole when it looks like a URL or an address, and is otherwise cut at infixes (a hyphen between letters, runs
-of stops, ...). A letter of a script written without spaces is a word.
+of stops, ...). A run of a script that is written without spaces ends a piece, and its words are those of a dictionary.
 """
 
 from __future__ import annotations
 
 import functools
 
-import numba
 import numpy as np
 
+from corpus.kernels.jit import inlined, njit
 from corpus.kernels.quality_flags import (
     ALPHA,
     BEFORE_STOP,
     CURRENCY,
     DECIMAL,
-    MARK,
     PREFIX,
     QUOTE,
     SINGLE,
     SPACE,
     SUFFIX,
+    UNSPACED,
     UPPER,
 )
+from corpus.kernels.segment import script, segment
 
 _LONGEST = 15  # of an exception, in characters: a cut is a bit of a uint16
 _SLOTS = 8192
+_ZERO_WIDTH_SPACE = 0x200B
 # Set in the cuts of an entry of the table that is a unit of measure, not an exception.
 _UNIT = 1 << 15
 
@@ -56,7 +58,7 @@ def exceptions() -> tuple[np.ndarray, np.ndarray]:
     return keys, cuts
 
 
-@numba.njit(cache=True, nogil=True)
+@inlined
 def _hash(points, start, end, unit):  # type: ignore[no-untyped-def]
     key = np.uint64(0x9E3779B97F4A7C15) if unit else np.uint64(0xCBF29CE484222325)
     for i in range(start, end):
@@ -65,7 +67,7 @@ def _hash(points, start, end, unit):  # type: ignore[no-untyped-def]
     return key | np.uint64(1)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _find(points, start, end, unit, keys, cuts):  # type: ignore[no-untyped-def]
     """Cuts of the exception `points[start:end]`, or -1."""
     if end <= start or end - start > _LONGEST:
@@ -79,12 +81,12 @@ def _find(points, start, end, unit, keys, cuts):  # type: ignore[no-untyped-def]
     return -1
 
 
-@numba.njit(cache=True, nogil=True)
+@inlined
 def _is_digit(point):  # type: ignore[no-untyped-def]
     return 48 <= point <= 57
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _prefix(points, lo, hi, table):  # type: ignore[no-untyped-def]
     """Length of the prefix to peel from `points[lo:hi]`, or 0."""
     first = points[lo]
@@ -102,7 +104,7 @@ def _prefix(points, lo, hi, table):  # type: ignore[no-untyped-def]
     return 1 if table[first] & PREFIX else 0
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _suffix(points, lo, hi, table, keys, cuts):  # type: ignore[no-untyped-def]
     """Length of the suffix to peel from `points[lo:hi]`, or 0; what stands before `lo` is not seen."""
     if hi <= lo:
@@ -136,7 +138,7 @@ def _suffix(points, lo, hi, table, keys, cuts):  # type: ignore[no-untyped-def]
     return 0
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _is_url(points, lo, hi, table):  # type: ignore[no-untyped-def]
     """A host with a dot and a lower-case last label, perhaps after `scheme://` or `user@`, perhaps with a path."""
     start = lo
@@ -173,16 +175,13 @@ def _is_url(points, lo, hi, table):  # type: ignore[no-untyped-def]
     return True
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _infix(points, i, lo, hi, table):  # type: ignore[no-untyped-def]
     """Length of the infix at `i` of `points[lo:hi]`, or 0."""
     point = points[i]
     bits = table[point]
     if bits & SINGLE:
-        end = i + 1
-        while end < hi and table[points[end]] & MARK:
-            end += 1
-        return end - i
+        return 1
     if bits & ALPHA or i == lo or i + 1 >= hi:
         return 0
     if point == 46 and points[i + 1] == 46:
@@ -211,9 +210,87 @@ def _infix(points, i, lo, hi, table):  # type: ignore[no-untyped-def]
     return 0
 
 
-@numba.njit(cache=True, nogil=True)
-def split_words(points, n, table, keys, cuts, starts, ends, stack):  # type: ignore[no-untyped-def]
-    """Words of `points[:n]` into `starts` and `ends` (in points); how many. `stack` is scratch of n."""
+@inlined
+def _split_piece(points, lo, hi, found, table, keys, cuts, starts, ends, count, stack):  # type: ignore[no-untyped-def]
+    """Add the words of the piece `points[lo:hi]`, of which `_find` says `found`; returns the new count."""
+    depth = 0
+    while found < 0 and lo < hi:
+        pre = _prefix(points, lo, hi, table)
+        if pre and lo + pre < hi and _find(points, lo + pre, hi, False, keys, cuts) >= 0:
+            starts[count], ends[count] = lo, lo + pre
+            count += 1
+            lo += pre
+            break
+        suf = _suffix(points, lo + pre, hi, table, keys, cuts)
+        if suf and _find(points, lo, hi - suf, False, keys, cuts) >= 0:
+            hi -= suf
+            stack[depth] = suf
+            depth += 1
+            break
+        if pre == 0 and suf == 0:
+            break
+        if pre:
+            starts[count], ends[count] = lo, lo + pre
+            count += 1
+            lo += pre
+        if suf:
+            hi -= suf
+            stack[depth] = suf
+            depth += 1
+        found = _find(points, lo, hi, False, keys, cuts)
+    if found < 0:
+        found = _find(points, lo, hi, False, keys, cuts)
+    whole = found < 0 and _is_url(points, lo, hi, table)
+    start = lo
+    for j in range(lo, hi):
+        if found > 0 and (found >> (j - lo)) & 1:
+            starts[count], ends[count] = start, j
+            count += 1
+            start = j
+        elif found < 0 and not whole and j >= start:
+            width = _infix(points, j, lo, hi, table)
+            if width:
+                if j > start:
+                    starts[count], ends[count] = start, j
+                    count += 1
+                starts[count], ends[count] = j, j + width
+                count += 1
+                start = j + width
+    if start < hi:
+        starts[count], ends[count] = start, hi
+        count += 1
+    for k in range(depth - 1, -1, -1):
+        starts[count], ends[count] = hi, hi + stack[k]
+        count += 1
+        hi += stack[k]
+    return count
+
+
+@njit
+def _split_mixed(points, lo, hi, table, keys, cuts, trie, starts, ends, count, stack):  # type: ignore[no-untyped-def]
+    """Add the words of `points[lo:hi]`, in which runs without spaces end pieces; returns the new count."""
+    while lo < hi:
+        end = lo + 1
+        if table[points[lo]] & UNSPACED:
+            kind = script(points[lo])
+            while end < hi and table[points[end]] & UNSPACED and script(points[end]) == kind:
+                end += 1
+            count = segment(points, lo, end, table, trie, starts, ends, count, stack)
+        elif points[lo] != _ZERO_WIDTH_SPACE:
+            while end < hi and not table[points[end]] & UNSPACED and points[end] != _ZERO_WIDTH_SPACE:
+                end += 1
+            found = _find(points, lo, end, False, keys, cuts)
+            count = _split_piece(points, lo, end, found, table, keys, cuts, starts, ends, count, stack)
+        lo = end
+    return count
+
+
+@njit
+def split_words(points, n, table, keys, cuts, trie, starts, ends, stack):  # type: ignore[no-untyped-def]
+    """Words of `points[:n]` into `starts` and `ends` (in points); how many.
+
+    `trie` is that of `corpus.kernels.dictionaries`, `stack` is scratch; it, `starts` and `ends` hold n + 1.
+    """
     count = 0
     i = 0
     while i < n:
@@ -221,60 +298,17 @@ def split_words(points, n, table, keys, cuts, starts, ends, stack):  # type: ign
             i += 1
             continue
         lo = i
-        plain = True
+        common, seen = table[points[i]], table[points[i]]
         while i < n and not table[points[i]] & SPACE:
-            plain = plain and (table[points[i]] & (ALPHA | SINGLE)) == ALPHA
+            common &= table[points[i]]
+            seen |= table[points[i]]
             i += 1
-        hi = i
-        depth = 0
-        found = _find(points, lo, hi, False, keys, cuts)
-        while found < 0 and lo < hi and not plain:
-            pre = _prefix(points, lo, hi, table)
-            if pre and lo + pre < hi and _find(points, lo + pre, hi, False, keys, cuts) >= 0:
-                starts[count], ends[count] = lo, lo + pre
-                count += 1
-                lo += pre
-                break
-            suf = _suffix(points, lo + pre, hi, table, keys, cuts)
-            if suf and _find(points, lo, hi - suf, False, keys, cuts) >= 0:
-                hi -= suf
-                stack[depth] = suf
-                depth += 1
-                break
-            if pre == 0 and suf == 0:
-                break
-            if pre:
-                starts[count], ends[count] = lo, lo + pre
-                count += 1
-                lo += pre
-            if suf:
-                hi -= suf
-                stack[depth] = suf
-                depth += 1
-            found = _find(points, lo, hi, False, keys, cuts)
-        if found < 0 and not plain:
-            found = _find(points, lo, hi, False, keys, cuts)
-        whole = plain or (found < 0 and _is_url(points, lo, hi, table))
-        start = lo
-        for j in range(lo, hi):
-            if found > 0 and (found >> (j - lo)) & 1:
-                starts[count], ends[count] = start, j
-                count += 1
-                start = j
-            elif found < 0 and not whole and j >= start:
-                width = _infix(points, j, lo, hi, table)
-                if width:
-                    if j > start:
-                        starts[count], ends[count] = start, j
-                        count += 1
-                    starts[count], ends[count] = j, j + width
-                    count += 1
-                    start = j + width
-        if start < hi:
-            starts[count], ends[count] = start, hi
+        found = _find(points, lo, i, False, keys, cuts)
+        if found <= 0 and common & ALPHA and not seen & (SINGLE | UNSPACED):
+            starts[count], ends[count] = lo, i
             count += 1
-        for k in range(depth - 1, -1, -1):
-            starts[count], ends[count] = hi, hi + stack[k]
-            count += 1
-            hi += stack[k]
+        elif found < 0 and seen & UNSPACED:
+            count = _split_mixed(points, lo, i, table, keys, cuts, trie, starts, ends, count, stack)
+        else:
+            count = _split_piece(points, lo, i, found, table, keys, cuts, starts, ends, count, stack)
     return count
