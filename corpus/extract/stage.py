@@ -116,8 +116,10 @@ def _documents(source: str, label: str, ids: pa.Array, batch: pa.RecordBatch, pa
     # What the page says of itself comes before what its record says; the guard has put them together.
     for name in ("date", "title", "author", "declared_language", "canonical_url"):
         columns[name] = pages.column(name)
-    for name in ("license", "programming_language"):
-        columns[name] = batch.column(name)
+    columns["license"] = batch.column("license")
+    language = batch.column("programming_language")
+    # An empty cell of a table names no language.
+    columns["programming_language"] = pc.if_else(pc.equal(language, ""), pa.scalar(None, language.type), language)
     return pa.RecordBatch.from_arrays(
         [columns[schema_field.name].cast(schema_field.type) for schema_field in DOCUMENT], schema=DOCUMENT
     )

@@ -14,7 +14,7 @@ from corpus.errors import InputError
 from corpus.sources.config import SourceConfig
 from corpus.sources.rows import BATCH_BYTES, BATCH_ROWS
 
-METADATA = ("url", "date", "title", "author", "declared_language", "license")
+METADATA = ("url", "date", "title", "author", "declared_language", "license", "programming_language")
 """The mapped columns that go into RAW's columns of the same names."""
 
 

@@ -13,7 +13,7 @@ from corpus.config import Config
 Kind = Literal[
     "warc", "html", "text", "epub", "pdf", "code", "wikipedia", "jsonl", "csv", "parquet", "arrow", "dataset"
 ]
-Column = Literal["text", "url", "date", "title", "author", "declared_language", "license", "id"]
+Column = Literal["text", "url", "date", "title", "author", "declared_language", "license", "programming_language", "id"]
 
 
 _REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
