@@ -32,7 +32,7 @@ class Layer:
     edits: bool = False
 
 
-class _Cursor:
+class Cursor:
     """A layer's table, read forward in step with the base table."""
 
     def __init__(self, path: Path, columns: list[str]) -> None:
@@ -96,7 +96,7 @@ class View:
         return list(StepFolder(self.root / self.base).entries())
 
     def _needed(self, columns: list[str]) -> list[Layer]:
-        edited = "text" in columns
+        columns, edited = list(map(_whole, columns)), "text" in columns
         return [
             layer
             for layer in self.layers
@@ -119,17 +119,20 @@ class View:
     def batches(self, partition: str, columns: list[str], rows: int = 4096) -> Iterator[pa.RecordBatch]:
         """Living documents of a partition, in base order: `columns` as asked, text with every edit applied.
 
-        Raises CorpusError for a column that no step adds.
+        `signals.words` reads one field of a struct alone; the column is then a struct of the fields that were asked
+        for. Raises CorpusError for a column that no step adds, or that the stored files lack.
         """
-        if unknown := [name for name in columns if name not in self.columns]:
+        if unknown := [name for name in columns if _whole(name) not in self.columns]:
             raise CorpusError(f"no column {', '.join(unknown)}; there are: {', '.join(sorted(self.columns))}")
+        wanted = dict.fromkeys(map(_whole, columns)).keys()
         base_columns = [name for name in DOCUMENT.names if name in columns and name != "id"]
         layers = self._needed(columns)
         cursors = [
-            _Cursor(self._path(layer.step, partition), [c for c in layer.columns if c in columns]) for layer in layers
+            Cursor(self._path(layer.step, partition), [c for c in columns if _whole(c) in layer.columns])
+            for layer in layers
         ]
         editors = [
-            _Cursor(self._path(layer.step, partition, "edits"), ["start", "end", "replacement"])
+            Cursor(self._path(layer.step, partition, "edits"), ["start", "end", "replacement"])
             if layer.edits and "text" in columns
             else None
             for layer in layers
@@ -141,12 +144,21 @@ class View:
                 if editor is not None:
                     table = _edit(table, editor)
             if table.num_rows:
-                yield table.select(columns).combine_chunks().to_batches()[0]
+                if lacking := wanted - set(table.column_names):
+                    raise CorpusError(
+                        f"{partition}: stored by another version, without {', '.join(sorted(lacking))}; run again"
+                    )
+                yield table.select(list(wanted)).combine_chunks().to_batches()[0]
         for cursor in [*cursors, *(e for e in editors if e is not None)]:
             cursor.finish()
 
 
-def _merge(table: pa.Table, layer: Layer, cursor: _Cursor) -> pa.Table:
+def _whole(column: str) -> str:
+    """The column of which `signals.words` names a field."""
+    return column.partition(".")[0]
+
+
+def _merge(table: pa.Table, layer: Layer, cursor: Cursor) -> pa.Table:
     """`table` restricted to the layer's documents if it filters, with the layer's columns added."""
     positions, rows = cursor.match(table.column("id").combine_chunks())
     if not layer.filters and len(positions) != table.num_rows:
@@ -162,7 +174,7 @@ def _merge(table: pa.Table, layer: Layer, cursor: _Cursor) -> pa.Table:
     return table
 
 
-def _edit(table: pa.Table, editor: _Cursor) -> pa.Table:
+def _edit(table: pa.Table, editor: Cursor) -> pa.Table:
     from corpus.kernels.edits import apply_edits
 
     positions, rows = editor.match(table.column("id").combine_chunks())

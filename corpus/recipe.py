@@ -119,7 +119,8 @@ def parse(text: str, name: str, overrides: Sequence[str] = ()) -> Recipe:
         raise RecipeError(f"{name}: a recipe is a mapping with at least `name` and `sources`")
     faults = [f"{name}:{line}: {key}: given twice" for key, line in _duplicates(node)]
     given: dict[tuple[str, ...], str] = {}
-    if any(override.startswith("quality.presets=") for override in overrides) and isinstance(raw.get("quality"), dict):
+    presets = ("quality.presets=", "quality.presets.")
+    if any(override.startswith(presets) for override in overrides) and isinstance(raw.get("quality"), dict):
         with contextlib.suppress(ValidationError):  # whose faults are told below
             raw["quality"] = QualityConfig.unresolved(raw["quality"])
     for override in overrides:
@@ -141,7 +142,7 @@ def parse(text: str, name: str, overrides: Sequence[str] = ()) -> Recipe:
     except ValidationError as error:
         for item in error.errors():
             keys = tuple(str(part) for part in item["loc"])
-            cause = next((text for at, text in given.items() if at == keys[: len(at)]), None)
+            cause = next((text for at, text in given.items() if _causes(at, item, keys)), None)
             where = f"--set {_override(cause)}" if cause else f"{name}:{_line(node, keys)}"
             faults.append(f"{where}: {_message(item, keys)}")
     if faults:
@@ -257,6 +258,15 @@ def _line(node: yaml.Node | None, keys: tuple[str, ...]) -> int:
         else:
             break
     return line
+
+
+def _causes(at: tuple[str, ...], item: Any, keys: tuple[str, ...]) -> bool:
+    """Whether an override of `at` made the error: at that key or in it, or in a section whose error names the key."""
+    if at == keys[: len(at)]:
+        return True
+    rest, message = at[len(keys) :], re.sub(r"^Value error, ", "", item["msg"])
+    named = any(message.startswith(f"{'.'.join(rest[:n])}:") for n in range(1, len(rest) + 1))
+    return at[: len(keys)] == keys and named
 
 
 def _message(item: Any, keys: tuple[str, ...]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +12,9 @@ from corpus.cli.app import app
 from corpus.cli.options import Folder, Json
 from corpus.cli.sample import reason
 from corpus.errors import CorpusError
+from corpus.quality import names
+from corpus.quality.names import PERPLEXITY, SCORE
+from corpus.quality.rule import Rule
 from corpus.recipe import Recipe
 from corpus.report.export import jsonable
 from corpus.report.history import History, StepHistory, histories
@@ -20,6 +23,7 @@ from corpus.report.outputs import Outputs
 from corpus.report.text import excerpt, line, plain
 
 _EDITS, _CHARS = 10, 300
+_MANY = ("signals", "code_signals")
 
 
 @app.command("why")
@@ -84,7 +88,7 @@ def _lines(history: History, recipe: Recipe, every: bool, text: bool) -> Iterato
             "" if text else f": {excerpt(history.text, _CHARS)}"
         )
     for step in history.steps:
-        yield from _step(step, recipe, every)
+        yield from _step(step, _rules(recipe, history), every)
     for duplicate in history.duplicates[: None if every else 5]:
         yield f"  {'kept instead of':<18} {duplicate['id']}  {line(duplicate['url'])}"
     if not every and len(history.duplicates) > 5:
@@ -97,22 +101,27 @@ def _lines(history: History, recipe: Recipe, every: bool, text: bool) -> Iterato
         yield plain(history.text)
 
 
-def _step(step: StepHistory, recipe: Recipe, every: bool) -> Iterator[str]:
+def _step(step: StepHistory, rules: Sequence[Rule], every: bool) -> Iterator[str]:
     words = [step.verdict] if step.verdict != "measured" else []
+    signals: dict[str, Any] = {}
     for name, value in step.columns.items():
-        if name != "signals":
+        if name in _MANY:
+            signals |= value or {}
+            words.append(
+                f"{len(value)} signals" + ("" if every else " (--all shows them)") if value else "no source file"
+            )
+        elif name == "scores":
+            words += [_signal(f"{SCORE}{one}", score, rules) for one, score in (value or {}).items()]
+        elif name == PERPLEXITY.name:
+            words.append(_signal(name, value, rules))
+        else:
             words.append(f"{name} {_value(value)}")
-    signals = step.columns.get("signals")
-    if signals:
-        words.append(f"{len(signals)} signals" + ("" if every else " (--all shows them)"))
     yield f"  {step.step:<18} {', '.join(words) or 'done'}"
     for row in step.failed:
         more = f" = {line(row['duplicate_url'])}" if row.get("duplicate_url") else ""
         yield f"  {'':<18} {reason(row)}{more}"
-    if signals and every:
-        for name, value in signals.items():
-            rules = [f"{r.name} {r.op} {r.threshold:g}" for r in _rules(recipe) if r.signal == name]
-            yield f"  {'':<18} {name} {_value(value)}" + (f"  ({', '.join(rules)})" if rules else "")
+    for name, value in signals.items() if every else ():
+        yield f"  {'':<18} {_signal(name, value, rules)}"
     for edit in step.edits[: None if every else _EDITS]:
         after = f" by {_quoted(edit.after, 60)}" if edit.after else ""
         what = "replaced" if edit.after else "removed"
@@ -126,11 +135,25 @@ def _quoted(text: str, chars: int) -> str:
     return repr(shown if len(shown) <= chars else shown[:chars] + "…")
 
 
-def _rules(recipe: Recipe) -> tuple[Any, ...]:
-    return recipe.quality.active_rules if recipe.quality else ()
+def _rules(recipe: Recipe, history: History) -> list[Rule]:
+    """The rules that judge this document: those of source files, or all others."""
+    is_code = history.about.get("programming_language") is not None
+    return [r for r in (recipe.quality.active_rules if recipe.quality else ()) if names.is_code(r.signal) == is_code]
+
+
+def _signal(name: str, value: float | None, rules: Sequence[Rule]) -> str:
+    """`words 41  (min_words >= 50)`"""
+    judging = [f"{rule.name} {rule.op} {rule.threshold:g}" for rule in rules if rule.signal == name]
+    return f"{name} {_value(value)}" + (f"  ({', '.join(judging)})" if judging else "")
 
 
 def _value(value: Any) -> str:
     if isinstance(value, bytes):
         return value.hex()
+    if isinstance(value, dict):  # `pii`: how many of each kind
+        return ", ".join(f"{name} {count}" for name, count in value.items() if count) or "none"
+    if isinstance(value, list):  # `languages`: the likeliest with their scores
+        return "; ".join(" ".join(_value(part) for part in item.values()) for item in value) or "none"
+    if value is None:
+        return "none"
     return f"{value:.4g}" if isinstance(value, float) else line(str(value))

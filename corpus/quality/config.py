@@ -26,7 +26,7 @@ class Bound(Config):
     @model_validator(mode="after")
     def _some(self) -> Self:
         if self.min is None and self.max is None:
-            raise ValueError("give `min`, `max` or both")
+            raise ValueError("give `min`, `max` or both; null in the place of both removes the bound")
         return self
 
 
@@ -47,6 +47,10 @@ def _one_or_many(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
+def _without_nulls(value: Any) -> Any:
+    return {key: item for key, item in value.items() if item is not None} if isinstance(value, dict) else value
+
+
 def _bound_rules(signal: str, bound: Bound) -> list[Rule]:
     found = []
     if bound.min is not None:
@@ -64,15 +68,17 @@ class _Choice(Config):
         tuple[str, ...],
         BeforeValidator(_one_or_many),
         AfterValidator(lambda names: _known(names, PRESETS)),
-    ] = ("gopher", "fineweb")
-    """Rule sets to start from: gopher (both of its parts), gopher_quality, gopher_repetition, c4, fineweb, none."""
+    ] = ("gopher", "fineweb", "code")
+    """Rule sets to start from: gopher (both of its parts), gopher_quality, gopher_repetition, c4, fineweb, refinedweb
+    (Gopher's and its own), code (which judges source files alone), code_comments, none."""
     line_rules: Annotated[
         tuple[str, ...],
         BeforeValidator(_one_or_many),
         AfterValidator(lambda names: _known(names, LINE_PRESETS)),
     ] = ()
-    """Rules that edit the text, line by line, before it is measured: `c4`, or single rules of it (`c4_javascript`)."""
-    bounds: dict[str, Bound] = Field(default={})
+    """Rules that edit the text, line by line, before it is measured: `c4`, `refinedweb`, or single ones (`c4_policy`).
+    No preset implies them."""
+    bounds: Annotated[dict[str, Bound], BeforeValidator(_without_nulls)] = Field(default={})
     """Rules on any other signal: `{perplexity: {max: 800}, score_edu: {min: 0.4}}`; see docs/quality.md."""
     perplexity: PerplexityConfig | None = None
     """The n-gram model that measures signal `perplexity`."""
@@ -85,7 +91,10 @@ class _Choice(Config):
     def _bounds_of_what_is_measured(self) -> Self:
         scores = [f"{names.SCORE}{classifier.name}" for classifier in self.classifiers]
         for signal, bound in self.bounds.items():
-            column = names.column(signal)[0]
+            try:
+                column = names.column(signal)[0]
+            except ValueError as error:
+                raise ValueError(f"bounds.{signal}: {error}") from None
             if column == "scores" and signal not in scores:
                 raise ValueError(f"bounds.{signal}: no classifier is called {signal.removeprefix(names.SCORE)}")
             if column == names.PERPLEXITY.name and self.perplexity is None:
