@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-from corpus.kernels.jit import njit
+from corpus.kernels.jit import inlined, njit
 from corpus.kernels.ngrams_text import hash_bytes
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def _blank(b):  # type: ignore[no-untyped-def]
     return b == 32 or b == 9 or b == 13
 

@@ -7,10 +7,9 @@ suffix of what was matched that can still matter: one with words behind it, or w
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-from corpus.kernels.jit import njit
+from corpus.kernels.jit import inlined, njit
 from corpus.kernels.ngrams import BEGIN, NONE, STOP
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -18,19 +17,19 @@ _LANES = 16
 _FREE = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def _key(context, word):  # type: ignore[no-untyped-def]
     return (np.uint64(context) << np.uint64(32)) | np.uint64(word)
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def _home(key, mask):  # type: ignore[no-untyped-def]
     """The slot where the search for a key begins."""
     h = key * _GOLDEN
     return (h ^ (h >> np.uint64(32))) & mask
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def _find(slots, key):  # type: ignore[no-untyped-def]
     """The slot of a key, or the free one where it would be."""
     mask = np.uint64(len(slots) - 1)

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import functools
 
-import numba
 import numpy as np
 
 from corpus.kernels import unicode
-from corpus.kernels.jit import njit
+from corpus.kernels.jit import inlined, njit
 from corpus.kernels.shingles import SPACELESS, mix
 
 SEPARATOR, LETTER, ALONE, MARK = 0, 1, 2, 3
@@ -103,7 +102,7 @@ def space_classes() -> np.ndarray:
     return table
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def _encode(point, out, at):  # type: ignore[no-untyped-def]
     """Write `point` as UTF-8 at `out[at]` where it fits; the position behind it."""
     width = 1 if point < 0x80 else 2 if point < 0x800 else 3 if point < 0x10000 else 4
@@ -159,7 +158,7 @@ def normalise(data, offsets, table, expansions, out, ends):  # type: ignore[no-u
     return at
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def hash_bytes(data, start, stop):  # type: ignore[no-untyped-def]
     """A token's hash, never END: eight bytes a round."""
     h = _SEED + np.uint64(stop - start)
