@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from corpus.errors import CorpusError
 from corpus.quality.config import QualityConfig
 from corpus.quality.decide import VERDICTS, decide
+from corpus.quality.names import CODE
 from corpus.quality.rules import PRESETS, RULES, SETS
 from corpus.quality.signals import SIGNALS, compute
 
@@ -26,7 +27,7 @@ numbers = st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False),
 
 
 def test_every_rule_reads_a_signal_and_every_preset_is_made_of_sets() -> None:
-    assert {rule.signal for rule in RULES} <= set(SIGNALS.names)
+    assert {rule.signal for rule in RULES} <= {*SIGNALS.names, *(signal.name for signal in CODE)}
     assert {name for sets in PRESETS.values() for name in sets} == set(SETS)
     assert all(SIGNALS.field(name).metadata[b"doc"] for name in SIGNALS.names)
     assert not {"presets", "line_rules"} & set(NAMES)
@@ -41,7 +42,8 @@ def test_the_configuration_loads_nothing_heavy() -> None:
 def test_presets_resolve_to_thresholds() -> None:
     config = QualityConfig(presets=("gopher", "fineweb"), min_words=80, max_dup_lines=None, min_sentences=3)
     thresholds = {rule.name: rule.threshold for rule in config.active_rules}
-    expected = {rule.name: rule.threshold for name in SETS if name != "c4" for rule in SETS[name]}
+    parts = ("gopher_quality", "gopher_repetition", "fineweb")
+    expected = {rule.name: rule.threshold for name in parts for rule in SETS[name]}
     assert thresholds == {name: expected[name] for name in expected if name != "max_dup_lines"} | {
         "min_words": 80,
         "min_sentences": 3,
@@ -55,7 +57,7 @@ def test_presets_resolve_to_thresholds() -> None:
 @given(
     st.lists(st.sampled_from(sorted(PRESETS)), max_size=3),
     st.dictionaries(st.sampled_from(NAMES), numbers, max_size=5),
-    st.lists(st.sampled_from(["c4", "c4_policy"]), max_size=2),
+    st.lists(st.sampled_from(["c4", "c4_policy", "refinedweb"]), max_size=2),
 )
 def test_a_dump_reads_back_equal(presets: list[str], overrides: dict[str, float | None], lines: list[str]) -> None:
     config = QualityConfig.model_validate({"presets": presets, "line_rules": lines, **overrides})
@@ -121,7 +123,8 @@ def test_nan_and_null_never_pass() -> None:
 
 def test_no_rules_no_documents_and_missing_signals() -> None:
     assert decide(signals(words=[1.0]), QualityConfig(presets="none").active_rules).num_rows == 0
-    assert decide(documents(pa.array([], SIGNALS)), QualityConfig().active_rules).schema == VERDICTS
+    config = QualityConfig(presets=("gopher", "c4", "fineweb", "refinedweb"))
+    assert decide(documents(pa.array([], SIGNALS)), config.active_rules).schema == VERDICTS
     with pytest.raises(CorpusError, match=r"no words.*run the quality stage again"):
         decide(signals(other=[1.0]), QualityConfig(presets="none", min_words=1).active_rules)
 
@@ -157,5 +160,7 @@ def test_wrong_arguments() -> None:
         compute(pa.array(["x", None]))
     with pytest.raises(ValueError, match="one value a text"):
         compute(pa.array(["x"]), sentences=pa.array([1, 2]))
+    with pytest.raises(ValueError, match="shape"):
+        compute(pa.array(["x"]), removed=np.zeros((1, 2)))
     injected = compute(pa.array(["x", "y"]), sentences=pa.array([7, 8]))
     assert injected.field("sentences").to_pylist() == [7, 8]

@@ -1,276 +1,212 @@
 """Every quality signal of a batch of documents in one native pass: UTF-8 bytes in, a row of float64 out.
 
-Formulas are datatrove 0.10's (Gopher quality and repetition, C4, FineWeb); a ratio of nothing to nothing is NaN.
-Memory is that of the largest document of the batch, time is linear in its length.
+Formulas are datatrove 0.10's (Gopher quality and repetition, C4, FineWeb) and RedPajama-v2's over our words; a ratio of
+nothing to nothing is NaN. Memory is that of the largest document of the batch, time is linear in its length.
 """
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-from corpus.kernels.phrases import CURLY, JAVASCRIPT, LOREM_IPSUM, POLICY, has_terminal, mentions
-from corpus.kernels.quality_flags import ALPHA, BREAK, PUNCTUATION, SPACE, SYMBOL, TERMINAL, to_points
+from corpus.kernels import text_lines as lines
+from corpus.kernels import vocabulary
+from corpus.kernels.jit import njit
+from corpus.kernels.quality_flags import BREAK, PUNCTUATION, SPACE, TERMINAL, to_hashed_points
 from corpus.kernels.repetition import (
+    covered,
     duplicate_grams,
     duplicates,
-    extend,
+    gram_candidates,
     hash_words,
+    longer_grams,
+    multiplier_powers,
+    repeated,
     table_mask,
-    top_gram,
 )
 from corpus.kernels.words import split_words
 
-# First column of each group in the output; `corpus.quality.signals` names them in this order.
-QUALITY, REPETITION, C4, FINEWEB, COLUMNS = 0, 8, 21, 27, 31
-_SHORT_LINE = 30
+# First column of each group in the output; `corpus.quality.names` names them in this order.
+QUALITY, REPETITION, C4, FINEWEB, REDPAJAMA, COLUMNS = 0, 8, 21, 27, 31, 55
 
 
-def _stop_words() -> np.ndarray:
-    """Gopher's eight, each as the number whose base-256 digits are its characters."""
-    words = ("the", "be", "to", "of", "and", "that", "have", "with")
-    return np.array([int.from_bytes(word.encode(), "big") for word in words], np.int64)
-
-
-_STOP_WORDS = _stop_words()
-
-
-@numba.njit(cache=True, nogil=True)
+@njit
 def _ratio(part, whole):  # type: ignore[no-untyped-def]
     return part / whole if whole else np.nan
 
 
-@numba.njit(cache=True, nogil=True)
-def _word_signals(letters, at, count, table, out):  # type: ignore[no-untyped-def]
-    """Words that are no symbols, their mean length, words with a letter, different stop words."""
-    words = characters = alphabetic = seen = 0
-    for i in range(count):
-        first, end = at[i], at[i + 1]
-        word = alpha = False
-        code = 0
-        for j in range(first, end):
-            bits = table[letters[j]]
-            word = word or not bits & SYMBOL
-            alpha = alpha or bits & ALPHA
-            code = code * 256 + int(letters[j]) if end - first <= 4 and letters[j] < 128 else -1
-        if word:
-            words += 1
-            characters += end - first
-        if alpha:
-            alphabetic += 1
-        for j in range(len(_STOP_WORDS)):
-            if code == _STOP_WORDS[j]:
-                seen |= 1 << j
-    stop_words = 0
-    for j in range(len(_STOP_WORDS)):
-        stop_words += (seen >> j) & 1
-    out[QUALITY] = words
-    out[QUALITY + 1] = _ratio(characters, words)
-    out[QUALITY + 6] = _ratio(alphabetic, count)
-    out[QUALITY + 7] = stop_words
-
-
-@numba.njit(cache=True, nogil=True)
-def _symbol_signals(points, n, count, out):  # type: ignore[no-untyped-def]
-    """Hash signs and ellipses a word; new lines a word (FineWeb), and how many of these."""
-    hashes = ellipses = newlines = stops = 0
-    for i in range(n):
-        point = points[i]
-        stops = stops + 1 if point == 46 else 0
-        if stops == 3:
-            ellipses += 1
-            stops = 0
-        if point == 0x2026:
-            ellipses += 1
-        elif point == 35:
-            hashes += 1
-        elif point == 10:
-            newlines += 1
-    out[QUALITY + 2] = _ratio(hashes, count)
-    out[QUALITY + 3] = _ratio(ellipses, count)
-    out[FINEWEB + 3] = _ratio(newlines, count)
-    return newlines
-
-
-@numba.njit(cache=True, nogil=True)
-def _line_signals(points, n, table, out):  # type: ignore[no-untyped-def]
-    """Shares of the lines of `str.splitlines`, blank ones included; C4's phrases."""
-    lines = bullets = ellipses = lorem = curly = javascript = policy = unpunctuated = 0
-    start = 0
-    while start < n:
-        end = start
-        while end < n and not table[points[end]] & BREAK:
-            end += 1
-        found = mentions(points, start, end)
-        lines += 1
-        lorem += 1 if found & LOREM_IPSUM else 0
-        javascript += 1 if found & JAVASCRIPT else 0
-        policy += 1 if found & POLICY else 0
-        curly += 1 if found & CURLY else 0
-        first, last = start, end
-        while first < last and table[points[first]] & SPACE:
-            first += 1
-        while last > first and table[points[last - 1]] & SPACE:
-            last -= 1
-        if first < last:
-            bullets += 1 if points[first] == 0x2022 or points[first] == 45 else 0
-            stops = last - first > 2 and points[last - 1] == 46 and points[last - 2] == 46 and points[last - 3] == 46
-            ellipses += 1 if stops or points[last - 1] == 0x2026 else 0
-        unpunctuated += 0 if has_terminal(points, first, last) else 1
-        crlf = end + 1 < n and points[end] == 13 and points[end + 1] == 10
-        start = end + (2 if crlf else 1)
-    out[QUALITY + 4] = _ratio(bullets, lines)
-    out[QUALITY + 5] = _ratio(ellipses, lines)
-    out[C4 + 1] = lorem
-    out[C4 + 2] = curly
-    out[C4 + 3] = _ratio(javascript, lines)
-    out[C4 + 4] = _ratio(policy, lines)
-    out[C4 + 5] = _ratio(unpunctuated, lines)
-
-
-@numba.njit(cache=True, nogil=True)
+@njit
 def _sentences(points, starts, ends, count, table):  # type: ignore[no-untyped-def]
     """Sentences, line by line: one ends after a terminal mark that is a word, and the punctuation that follows it."""
     sentences = 0
     ended = False
     for i in range(count):
+        first = starts[i]
+        terminal = ends[i] - first == 1 and table[points[first]] & TERMINAL
         fresh = i == 0
-        for j in range(ends[i - 1] if i else 0, starts[i]):
+        for j in range(ends[i - 1] if i else 0, first):
             fresh = fresh or table[points[j]] & BREAK
-        terminal = ends[i] - starts[i] == 1 and table[points[starts[i]]] & TERMINAL
-        punctuation = True
-        for j in range(starts[i], ends[i]):
-            punctuation = punctuation and table[points[j]] & PUNCTUATION
-        if fresh or (ended and not terminal and not punctuation):
+        if not fresh and ended and not terminal:
+            for j in range(first, ends[i]):
+                fresh = fresh or not table[points[j]] & PUNCTUATION
+        if fresh:
             sentences += 1
             ended = False
         ended = ended or terminal
     return sentences
 
 
-@numba.njit(cache=True, nogil=True)
-def _split_runs(points, start, end, least, starts, ends):  # type: ignore[no-untyped-def]
-    """Segments of `points[start:end]` between runs of `least` and more new lines, as `re.split` gives them."""
-    count = 0
-    first = i = start
-    while i < end:
-        run = i
-        while run < end and points[run] == 10:
-            run += 1
-        if run - i >= least:
-            starts[count], ends[count] = first, i
-            count += 1
-            first = run
-        i = max(run, i + 1)
-    starts[count], ends[count] = first, end
-    return count + 1
+@njit
+def _line_signals(n, count, facts, out):  # type: ignore[no-untyped-def]
+    """From `text_lines.scan`: a text of `n` characters and `count` words."""
+    out[QUALITY + 2] = _ratio(facts[lines.HASHES], count)
+    out[QUALITY + 3] = _ratio(facts[lines.ELLIPSES], count)
+    out[QUALITY + 4] = _ratio(facts[lines.BULLETS], facts[lines.LINES])
+    out[QUALITY + 5] = _ratio(facts[lines.ELLIPSIS_LINES], facts[lines.LINES])
+    out[C4 + 1] = facts[lines.LOREM_LINES]
+    out[C4 + 2] = facts[lines.CURLY_LINES]
+    out[C4 + 3] = _ratio(facts[lines.JAVASCRIPT_LINES], facts[lines.LINES])
+    out[C4 + 4] = _ratio(facts[lines.POLICY_LINES], facts[lines.LINES])
+    out[C4 + 5] = _ratio(facts[lines.UNPUNCTUATED], facts[lines.LINES])
+    out[FINEWEB + 3] = _ratio(facts[lines.NEWLINES], count)
+    out[REDPAJAMA] = n
+    out[REDPAJAMA + 6] = facts[lines.SENTENCES]
+    out[REDPAJAMA + 7] = _ratio(facts[lines.BRACES], n)
 
 
-@numba.njit(cache=True, nogil=True)
-def _fineweb_lines(points, n, table, starts, ends, out):  # type: ignore[no-untyped-def]
-    """Lines between new lines that are not blank, into `starts` and `ends`; shares of them."""
-    count = punctuated = short = 0
-    start = 0
-    for end in range(n + 1):
-        if end < n and points[end] != 10:
-            continue
-        blank = True
-        for i in range(start, end):
-            if not table[points[i]] & SPACE:
-                blank = False
-                break
-        if not blank:
-            starts[count], ends[count] = start, end
-            count += 1
-            punctuated += 1 if table[points[end - 1]] & TERMINAL else 0
-            short += 1 if end - start <= _SHORT_LINE else 0
-        start = end + 1
-    out[FINEWEB] = _ratio(punctuated, count)
-    out[FINEWEB + 1] = _ratio(short, count)
-    return count
+@njit
+def _full_line_signals(facts, words, out):  # type: ignore[no-untyped-def]
+    """From `text_lines.measure_lines`: shares of the lines that are not blank."""
+    full = facts[lines.FULL_LINES]
+    out[FINEWEB] = _ratio(facts[lines.TERMINAL_LINES], full)
+    out[FINEWEB + 1] = _ratio(facts[lines.SHORT_LINES], full)
+    out[REDPAJAMA + 1] = full
+    out[REDPAJAMA + 10] = _ratio(words, full)
+    out[REDPAJAMA + 11] = _ratio(facts[lines.MARKED_LINES], full)
+    out[REDPAJAMA + 12] = _ratio(facts[lines.POINTED_LINES], full)
+    out[REDPAJAMA + 13] = _ratio(facts[lines.UPPER_SHARE], full)
+    out[REDPAJAMA + 14] = _ratio(facts[lines.NUMERIC_SHARE], full)
 
 
-@numba.njit(cache=True, nogil=True)
-def _join(source, starts, ends, count, letters, at):  # type: ignore[no-untyped-def]
-    """The words without what stands between them."""
-    total = 0
-    for i in range(count):
-        at[i] = total
-        for j in range(starts[i], ends[i]):
-            letters[total] = source[j]
-            total += 1
-    at[count] = total
+@njit
+def _word_signals(facts, count, entropy, out):  # type: ignore[no-untyped-def]
+    """From `vocabulary.measure_words`; `count` words, symbols included."""
+    words, letters = facts[vocabulary.WORDS], facts[vocabulary.LETTERS]
+    out[QUALITY] = words
+    out[QUALITY + 1] = _ratio(letters, words)
+    out[QUALITY + 6] = _ratio(facts[vocabulary.ALPHABETIC], count)
+    out[QUALITY + 7] = facts[vocabulary.GOPHER_STOPS]
+    out[REDPAJAMA + 2] = _ratio(facts[vocabulary.UNIQUE], words)
+    out[REDPAJAMA + 3] = entropy
+    out[REDPAJAMA + 4] = _ratio(facts[vocabulary.ALL_CAPS], count)
+    out[REDPAJAMA + 5] = _ratio(facts[vocabulary.STOPS], count)
+    out[REDPAJAMA + 8] = _ratio(facts[vocabulary.LOREM], letters + words - 1 if words else 0)
+    out[REDPAJAMA + 9] = facts[vocabulary.JAVASCRIPTS]
 
 
-@numba.njit(cache=True, nogil=True)
-def measure(data, offsets, table, exceptions, cuts, words, word_offsets, rows, out):  # type: ignore[no-untyped-def]
+@njit
+def measure(data, offsets, table, lower, exceptions, cuts, trie, words, word_offsets, rows, out):  # type: ignore[no-untyped-def]
     """Fill `out` (float64[documents, COLUMNS]) from the documents `data[offsets[i]:offsets[i + 1]]`.
 
     With `rows` (int64[documents + 1], else empty) the words of document i are not split from its text but are
     `words[word_offsets[k]:word_offsets[k + 1]]` for k from rows[i] to rows[i + 1].
     """
-    longest = most = 0
+    longest = most = given = 0
     for row in range(len(offsets) - 1):
         longest = max(longest, offsets[row + 1] - offsets[row])
         if len(rows):
             most = max(most, rows[row + 1] - rows[row])
-            longest = max(longest, word_offsets[rows[row + 1]] - word_offsets[rows[row]])
+            given = max(given, word_offsets[rows[row + 1]] - word_offsets[rows[row]])
     size = max(longest, most) + 2
-    points, letters = np.empty(size, np.uint32), np.empty(size, np.uint32)
-    where, at = np.empty(size, np.int64), np.empty(size, np.int64)
-    starts, ends = np.empty(size, np.int64), np.empty(size, np.int64)
-    keys, powers, grams = np.empty(size, np.uint64), np.empty(size, np.uint64), np.empty(size, np.uint64)
-    counts = np.empty(size, np.int64)
+    points, hashes = np.empty(longest + 1, np.uint32), np.empty(longest + 1, np.uint64)
+    letters, letter_hashes = np.empty(given + 1, np.uint32), np.empty(given + 1, np.uint64)
+    powers = multiplier_powers(max(longest, given) + 1)
+    starts, ends, newlines = np.empty(size, np.int64), np.empty(size, np.int64), np.empty(size, np.int64)
+    at, joined, live = np.empty(size, np.int64), np.empty(size, np.uint64), np.empty(size, np.int64)
+    classes, grams, counts = np.empty(size, np.int64), np.empty(size, np.int64), np.empty(size, np.int64)
+    normal, often, keys = np.empty(size, np.int64), np.empty(size, np.int64), np.empty(size, np.uint64)
     slots = np.zeros(table_mask(size) + 1, np.int64)
+    scanned, measured = np.empty(lines.SCANNED, np.int64), np.empty(lines.MEASURED, np.float64)
+    facts = np.empty(vocabulary.FACTS, np.int64)
     base = 1
     for row in range(len(offsets) - 1):
         result = out[row]
-        n = to_points(data, offsets[row], offsets[row + 1], points, where)
-        count = split_words(points, n, table, exceptions, cuts, starts, ends, counts)
-        result[C4] = _sentences(points, starts, ends, count, table)
-        if len(rows):
-            count = rows[row + 1] - rows[row]
-            total = 0
-            for i in range(count):
-                at[i] = total
-                k = rows[row] + i
-                total += to_points(words, word_offsets[k], word_offsets[k + 1], letters[total:], where)
-            at[count] = total
-        else:
-            _join(points, starts, ends, count, letters, at)
-        _word_signals(letters, at, count, table, result)
-        newlines = _symbol_signals(points, n, count, result)
-        _line_signals(points, n, table, result)
+        n = to_hashed_points(data, offsets[row], offsets[row + 1], points, hashes)
 
+        lines.scan(points, n, table, newlines, scanned)
+        breaks = scanned[lines.NEWLINES]
         first, last = 0, n
         while first < last and table[points[first]] & SPACE:
             first += 1
         while last > first and table[points[last - 1]] & SPACE:
             last -= 1
-        lines = _split_runs(points, 0, n, 1, starts, ends)
-        number, characters = duplicates(points, starts, ends, lines, grams, slots, base)
-        base += lines
-        result[REPETITION] = _ratio(number, lines) if n else np.nan
+        segments = lines.split_runs(newlines, breaks, 0, n, 1, starts, ends)
+        number, characters = duplicates(points, hashes, powers, starts, ends, segments, keys, slots, base)
+        base += segments
+        result[REPETITION] = _ratio(number, segments) if n else np.nan
         result[REPETITION + 2] = _ratio(characters, n)
-        paragraphs = _split_runs(points, first, last, 2, starts, ends)
-        number, characters = duplicates(points, starts, ends, paragraphs, grams, slots, base)
-        base += paragraphs
-        result[REPETITION + 1] = _ratio(number, paragraphs) if n else np.nan
+        segments = lines.split_runs(newlines, breaks, first, last, 2, starts, ends)
+        number, characters = duplicates(points, hashes, powers, starts, ends, segments, keys, slots, base)
+        base += segments
+        result[REPETITION + 1] = _ratio(number, segments) if n else np.nan
         result[REPETITION + 3] = _ratio(characters, n)
+        segments = lines.measure_lines(points, n, newlines, breaks, table, starts, ends, measured)
+        number, characters = duplicates(points, hashes, powers, starts, ends, segments, keys, slots, base)
+        base += segments
+        result[FINEWEB + 2] = _ratio(characters, n - breaks)
 
-        hash_words(letters, at, count, keys, powers)
-        mask = table_mask(count)
-        grams[:count] = keys[:count]
-        for width in range(2, 11):
-            extend(grams, keys, powers, count, width)
-            if width < 5:
-                characters = top_gram(letters, at, count, width, grams, counts, slots, base, mask)
-            else:
-                characters = duplicate_grams(letters, at, count, width, grams, slots, base, mask)
+        count = split_words(points, n, table, exceptions, cuts, trie, starts, ends, counts)
+        result[C4] = _sentences(points, starts, ends, count, table)
+        source, source_hashes = points, hashes
+        if len(rows):
+            source, source_hashes = letters, letter_hashes
+            count = rows[row + 1] - rows[row]
+            total = 0
+            to_hashed_points(words, word_offsets[rows[row]], word_offsets[rows[row + 1]], letters, letter_hashes)
+            for i in range(count):
+                starts[i] = total
+                for j in range(word_offsets[rows[row] + i], word_offsets[rows[row] + i + 1]):
+                    total += 1 if words[j] & 0xC0 != 0x80 else 0
+                ends[i] = total
+        vocabulary.word_classes(source, source_hashes, powers, starts, ends, count, classes, counts, keys, slots, base)
+        base += count
+        vocabulary.measure_words(
+            source, starts, ends, count, classes, counts, table, lower, keys, normal, often, slots, base, facts
+        )
+        base += count
+        amount = facts[vocabulary.WORDS]
+        entropy = vocabulary.entropy(classes, normal, often, count, amount) if amount else np.nan
+        _line_signals(n, count, scanned, result)
+        _full_line_signals(measured, amount, result)
+        _word_signals(facts, count, entropy, result)
+
+        hash_words(source_hashes, powers, starts, ends, count, at, joined)
+        grams[:count] = classes[:count]
+        alive = repeated(grams, counts, count, live)
+        for width in range(2, 5):
+            alive, best = longer_grams(grams, live, alive, keys, counts, slots, base)
+            base += count
+            characters = 0
+            if best >= 0:
+                characters = counts[best] * (at[best + width] - at[best] + width - 1)
+            elif count >= width:
+                characters = at[width] + width - 1
+            result[REPETITION + 2 + width] = _ratio(characters, n)
+        alive = gram_candidates(source_hashes, powers, starts, count, at, joined, keys, live, slots, base)
+        base += count
+        for width in range(5, 11):
+            characters = duplicate_grams(
+                source, powers, starts, ends, count, width, at, joined, live, alive, keys, slots, base
+            )
             base += count
             result[REPETITION + 2 + width] = _ratio(characters, n)
 
-        lines = _fineweb_lines(points, n, table, starts, ends, result)
-        number, characters = duplicates(points, starts, ends, lines, grams, slots, base)
-        base += lines
-        result[FINEWEB + 2] = _ratio(characters, n - newlines)
+        count = vocabulary.normalise(starts, ends, count, classes, normal, often, at, counts)
+        alive = repeated(classes, counts, count, live)
+        for width in range(2, 11):
+            alive, best = longer_grams(classes, live, alive, keys, counts, slots, base)
+            base += count
+            if width > 4:
+                characters = covered(live, alive, at, width)
+            else:
+                characters = counts[best] * (at[best + width] - at[best]) if best >= 0 else 0
+            result[REDPAJAMA + 13 + width] = _ratio(characters, at[count])

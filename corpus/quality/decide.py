@@ -28,8 +28,8 @@ def columns(rules: Sequence[Rule]) -> tuple[str, ...]:
     return tuple(sorted({names.column(rule.signal)[0] for rule in rules}))
 
 
-def values(documents: pa.RecordBatch, signal: str) -> np.ndarray:
-    """float64[documents]: a stored signal, NaN where it is null. Raises CorpusError when it is not there."""
+def _stored(documents: pa.RecordBatch, signal: str) -> pa.Array:
+    """The column or the field of a signal. Raises CorpusError when it is not there."""
     name, field = names.column(signal)
     column = documents.column(name) if name in documents.schema.names else None
     if column is not None and field is not None:
@@ -39,19 +39,25 @@ def values(documents: pa.RecordBatch, signal: str) -> np.ndarray:
             f"the stored signals have no {signal}; they were made by another version or without it, "
             "so run the quality stage again"
         )
-    return pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy(zero_copy_only=False)
+    return column
+
+
+def values(documents: pa.RecordBatch, signal: str) -> np.ndarray:
+    """float64[documents]: a stored signal, NaN where it is null. Raises CorpusError when it is not there."""
+    return pc.fill_null(_stored(documents, signal).cast(pa.float64()), np.nan).to_numpy(zero_copy_only=False)
 
 
 def concerned(documents: pa.RecordBatch, rule: Rule) -> np.ndarray:
-    """bool[documents]: which ones a rule judges: source files, or all others."""
+    """bool[documents]: which ones a rule judges: source files whose language has the signal, or all others."""
     if IS_CODE not in documents.schema.names:
         return np.full(len(documents), not names.is_code(rule.signal))
-    is_code = documents.column(IS_CODE).is_valid().to_numpy(zero_copy_only=False)
-    return is_code if names.is_code(rule.signal) else ~is_code
+    if not names.is_code(rule.signal):
+        return documents.column(IS_CODE).is_null().to_numpy(zero_copy_only=False)
+    return _stored(documents, rule.signal).is_valid().to_numpy(zero_copy_only=False)
 
 
 def failing(documents: pa.RecordBatch, rule: Rule) -> tuple[np.ndarray, np.ndarray]:
-    """(bool[documents] that fail the rule, float64[documents] its signal); NaN and null fail."""
+    """(bool[documents] that fail the rule, float64[documents] its signal); NaN and null of what it judges fail."""
     value = values(documents, rule.signal)
     kept = value >= rule.threshold if rule.op == ">=" else value <= rule.threshold
     return ~kept & concerned(documents, rule), value

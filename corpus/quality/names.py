@@ -49,11 +49,50 @@ _FINEWEB = (  # Penedo et al. 2024, arXiv:2406.17557, section 3.6
     Signal("char_duplicates", "characters in repeated lines, of all that are not new lines"),
     Signal("newline_ratio", "new lines a word, symbols counted as words"),
 )
+_REDPAJAMA = (  # Weber et al. 2024, arXiv:2411.12372, appendix; words are in lower case, symbols left out
+    Signal("characters", "characters"),
+    Signal("lines", "lines that are not blank"),
+    Signal("unique_words", "different words a word"),
+    Signal("word_entropy", "entropy of the distribution of words, in nats"),
+    Signal("all_caps_words", "share of words, symbols included, that are all in capitals"),
+    Signal("stop_word_share", "share of words, symbols included, that are English function words"),
+    Signal("simple_sentences", "runs between . ! and ? with a letter or digit"),
+    Signal("curly_share", "{ and } of all characters"),
+    Signal("lorem_share", "'lorem ipsum', times a character of the words joined by spaces"),
+    Signal("javascript_words", "how often the word 'javascript' occurs"),
+    Signal("words_per_line", "words a line, blank lines apart"),
+    Signal("punctuated_lines", "share of lines, blank ones apart, that end in . ! ? or ”"),
+    Signal("bullet_point_lines", "share of lines, blank ones apart, that begin with one of • ‣ ▶ ◀ ◦ ■ □ ▪ ▫ –"),
+    Signal("line_upper", "capitals of a line's characters, mean of the lines, blank ones apart"),
+    Signal("line_numeric", "numeric characters of a line's, mean of the lines, blank ones apart"),
+    *(Signal(f"common_{n}gram", f"letters in the commonest {n}-gram, if it is repeated, of all") for n in (2, 3, 4)),
+    *(Signal(f"repeated_{n}gram", f"letters in {n}-grams that occur twice and more, of all") for n in range(5, 11)),
+)
+_REMOVED = (  # what the recipe's line rules did; shares of the text before, 0 without line rules
+    Signal("removed_lines", "share of lines, blank ones apart, that line rules drop or edit"),
+    Signal("removed_words", "share of words between white space in those lines"),
+    Signal("refinedweb_words", "the same, of the lines that RefinedWeb's rules alone drop or edit"),
+)
 
-TEXT: tuple[Signal, ...] = (*_GOPHER_QUALITY, *_GOPHER_REPETITION, *_C4, *_FINEWEB)
-"""Of every document: the fields of column `signals`, in the order of the kernel's columns."""
+MEASURED: tuple[Signal, ...] = (*_GOPHER_QUALITY, *_GOPHER_REPETITION, *_C4, *_FINEWEB, *_REDPAJAMA)
+"""Of a text alone, in the order of the kernel's columns."""
 
-CODE: tuple[Signal, ...] = ()
+TEXT: tuple[Signal, ...] = (*MEASURED, *_REMOVED)
+"""Of every document: the fields of column `signals`."""
+
+CODE: tuple[Signal, ...] = (  # The Stack, StarCoder and StarCoder2 (docs/quality.md); ratios over all characters
+    Signal("code_lines", "lines"),
+    Signal("code_longest_line", "characters of the longest line; null where a line is a paragraph (Markdown)"),
+    Signal("code_mean_line", "characters a line; null where a line is a paragraph"),
+    Signal("code_alphanumeric", "letters and digits"),
+    Signal("code_alphabetic", "letters; null for machine languages (assembly of the 68000, WebAssembly)"),
+    Signal("code_digits", "decimal digits"),
+    Signal("code_non_ascii", "characters beyond ASCII"),
+    Signal("code_longest_run", "characters of the longest run without white space"),
+    Signal("code_comments", "characters in comments; null where the language's syntax is not known"),
+    Signal("code_generated", "1 when one of the first five lines says that a tool wrote the file, else 0"),
+    Signal("code_encoded", "characters in long runs of base64, of hexadecimal bytes or of Unicode escapes"),
+)
 """Of source files only: the fields of column `code_signals`."""
 
 PERPLEXITY = Signal("perplexity", "of the words under an n-gram model (`quality.perplexity`)")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from corpus.quality import c4, fineweb, gopher_quality, gopher_repetition
+from corpus.quality import c4, code, fineweb, gopher_quality, gopher_repetition, refinedweb
 from corpus.quality.rule import Rule
 
 SETS: dict[str, tuple[Rule, ...]] = {
@@ -10,12 +10,16 @@ SETS: dict[str, tuple[Rule, ...]] = {
     "gopher_repetition": gopher_repetition.RULES,
     "c4": c4.RULES,
     "fineweb": fineweb.RULES,
+    "refinedweb": refinedweb.RULES,
+    "code": code.RULES,
+    "code_comments": code.COMMENT_RULES,
 }
 
 # What a recipe names, as sets.
 PRESETS: dict[str, tuple[str, ...]] = {
     **{name: (name,) for name in SETS},
     "gopher": ("gopher_quality", "gopher_repetition"),
+    "refinedweb": ("gopher_quality", "gopher_repetition", "refinedweb"),
     "none": (),
 }
 
@@ -24,8 +28,7 @@ RULES: tuple[Rule, ...] = tuple(rule for rules in SETS.values() for rule in rule
 if len({rule.name for rule in RULES}) != len(RULES):
     raise RuntimeError("two quality rules share a name")
 
-# What `line_rules` may name: `c4` is all of them.
-LINE_RULES: tuple[str, ...] = (
+_C4_LINES = (
     "c4_long_words",
     "c4_citations",
     "c4_terminal_punctuation",
@@ -33,4 +36,18 @@ LINE_RULES: tuple[str, ...] = (
     "c4_javascript",
     "c4_policy",
 )
-LINE_PRESETS: dict[str, tuple[str, ...]] = {"c4": LINE_RULES, **{name: (name,) for name in LINE_RULES}}
+_REFINEDWEB_LINES = (
+    "refinedweb_uppercase",
+    "refinedweb_numeric",
+    "refinedweb_counter",
+    "refinedweb_one_word",
+    "refinedweb_pattern",
+)
+# In the order of the bits of `corpus.kernels.lines`, which is the order in which they look at a line.
+LINE_RULES: tuple[str, ...] = (*_C4_LINES, *_REFINEDWEB_LINES)
+# What `line_rules` may name.
+LINE_PRESETS: dict[str, tuple[str, ...]] = {
+    "c4": _C4_LINES,
+    "refinedweb": _REFINEDWEB_LINES,
+    **{name: (name,) for name in LINE_RULES},
+}

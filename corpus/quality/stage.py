@@ -14,6 +14,7 @@ from corpus.documents import EDITS, ID
 from corpus.ledger import filter_partition
 from corpus.plan import Step, Task
 from corpus.quality.classifier import stage as classifier
+from corpus.quality.config import QualityConfig
 from corpus.quality.filters import stage as filters
 from corpus.quality.perplexity import stage as perplexity
 from corpus.quality.rules import RULES
@@ -34,13 +35,14 @@ def steps(recipe: Recipe) -> list[Step]:
         Step(
             "quality/signals",
             "corpus.quality.stage:signals",
-            "2",
+            "3",
             config,
             fields=("line_rules",),
             needs=("id", "text", *([_IS_CODE] if code else [])),
             adds=("signals",),
             edits=bool(config.line_rules),
         ),
+        *([_code_step(config)] if code else []),
         *perplexity.steps(config),
         *classifier.steps(config),
     ]
@@ -58,10 +60,22 @@ def steps(recipe: Recipe) -> list[Step]:
     return [*measuring, decision, *filters.steps(config)]
 
 
+def _code_step(config: QualityConfig) -> Step:
+    return Step(
+        "quality/code",
+        "corpus.quality.stage:code_signals",
+        "1",
+        config,
+        fields=(),
+        needs=("id", "text", _IS_CODE),
+        adds=("code_signals",),
+    )
+
+
 def signals(task: Task, out: Writer, beat: Callable[[int], None]) -> None:
     """Every signal of every document, on the text as the line rules leave it; their edits as spans."""
     from corpus.kernels.edits import apply_edits
-    from corpus.quality.lines import edit_lines
+    from corpus.quality.lines import edit_and_count
     from corpus.quality.signals import SIGNALS, compute
 
     schema = pa.schema([("id", ID), ("signals", SIGNALS)])
@@ -70,20 +84,34 @@ def signals(task: Task, out: Writer, beat: Callable[[int], None]) -> None:
     edits = out.table(EDITS, "edits") if rules else None
     lines: dict[str, dict[str, int]] = {}
     for batch in task.view.batches(task.partition, list(task.step.needs)):
-        ids, text = batch.column("id"), batch.column("text")
+        ids, text, removed = batch.column("id"), batch.column("text"), None
         if edits is not None:
-            spans = edit_lines(text, rules)
+            spans, removed = edit_and_count(text, rules)
             if _IS_CODE in batch.schema.names:  # a line of code needs no full stop
                 prose = batch.column(_IS_CODE).is_null()
                 spans = spans.filter(prose.take(spans.column("row").combine_chunks()))
+                removed[~prose.to_numpy(zero_copy_only=False)] = 0
             edits.write(spans.append_column("id", ids.take(spans.column("row").combine_chunks())))
             _tally(lines, spans)
             text = apply_edits(text, spans)
-        table.write(pa.RecordBatch.from_arrays([ids, compute(text)], schema=schema))
+        table.write(pa.RecordBatch.from_arrays([ids, compute(text, removed=removed)], schema=schema))
         out.count(len(batch), len(batch))
         beat(len(batch))
     if lines:
         out.facts["lines"] = lines
+
+
+def code_signals(task: Task, out: Writer, beat: Callable[[int], None]) -> None:
+    """The signals of source files; null for every other document."""
+    from corpus.quality.code_signals import CODE_SIGNALS, compute_code
+
+    schema = pa.schema([("id", ID), ("code_signals", CODE_SIGNALS)])
+    table = out.table(schema)
+    for batch in task.view.batches(task.partition, list(task.step.needs)):
+        found = compute_code(batch.column("text"), batch.column(_IS_CODE))
+        table.write(pa.RecordBatch.from_arrays([batch.column("id"), found], schema=schema))
+        out.count(len(batch), len(batch))
+        beat(len(batch))
 
 
 def _tally(lines: dict[str, dict[str, int]], spans: pa.Table) -> None:
