@@ -28,17 +28,19 @@ class Flow:
 
     @classmethod
     def of(cls, recipe: Recipe, root: Path) -> Flow:
-        """Raises RecipeError when a step needs a column or a step that nothing before it gives."""
+        """Raises RecipeError when a step has a fault, or needs a column or a step that nothing before it gives."""
         steps = [step for stage in (*STAGES, report) for step in stage.steps(recipe)]
         flow = cls(recipe, root, steps)
         layers: tuple[Layer, ...] = ()
         for position, step in enumerate(steps):
             view = View(root, layers)
             flow.views[step.name] = view
+            if step.fault is not None:
+                raise RecipeError(step.fault)
             lacking = [f"column {name}" for name in step.needs if name not in view.columns]
             if lacking:
                 raise RecipeError(
-                    f"{step.stage} needs {', '.join(lacking)}, which nothing before it in the recipe gives"
+                    f"{step.name} needs {', '.join(lacking)}, which nothing before it in the recipe gives"
                 )
             for name in step.uses:
                 if name not in [s.name for s in steps[:position]]:

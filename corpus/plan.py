@@ -47,6 +47,8 @@ class Step:
     limited: bool = True
     # Modules that must be installed; said before anything is done.
     requires: tuple[str, ...] = ()
+    # Why it cannot be run (code that the recipe names is not there); what it has committed can still be read.
+    fault: str | None = None
 
     @property
     def stage(self) -> str:

@@ -53,14 +53,18 @@ def prose(seed: int) -> str:
 class Labels:
     """Stands for the language model: what begins with `Le` is French."""
 
+    labels = frozenset(("en", "fr"))
+
     def __init__(self, *arguments: object, **options: object) -> None: ...
 
     def identify(self, texts: Any) -> Any:
         import pyarrow as pa
 
+        from corpus.language.identify import IDENTIFIED
+
         names = ["fr" if text.startswith("Le ") else "en" for text in texts.to_pylist()]
-        scores = pa.array([0.9] * len(names), pa.float32())
-        return pa.StructArray.from_arrays([pa.array(names), scores], ["language", "language_score"])
+        rows = [{"language": n, "language_score": 0.9, "languages": [{"language": n, "score": 0.9}]} for n in names]
+        return pa.array(rows, IDENTIFIED)
 
 
 def build(folder: Path, rows: list[dict[str, Any]], **sections: Any) -> Path:

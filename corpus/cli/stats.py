@@ -13,7 +13,7 @@ from corpus.cli.options import Folder, Json
 from corpus.report import columns, results, tables
 from corpus.report.outputs import Outputs
 from corpus.report.selfcheck import SelfCheck, check
-from corpus.report.text import size
+from corpus.report.text import commonest, size
 
 _LANGUAGES = 15
 
@@ -43,6 +43,7 @@ def stats_verb(folder: Folder, json: Json = False) -> None:
             "extracted": columns.lengths(outputs.view("extract")).summary(),
             "kept": columns.lengths(outputs.view()).summary(),
         }
+        found["pii"] = [vars(row) for row in results.pii(outputs)]
         found["tokenizer"] = results.facts(outputs, "tokenizer")
         found["shards"] = [{**vars(row), "bytes_per_token": row.bytes_per_token} for row in results.shards(outputs)]
         training = results.training(outputs)
@@ -92,12 +93,19 @@ def _show_columns(found: dict[str, Any]) -> None:
     from corpus.cli.console import number
 
     rows = found["languages"]
+    asked = any(r["second_says"] is not None for r in rows)
+    checks = ("other script", *(("second agrees", "second says") if asked else ()))
     more = f", first {_LANGUAGES} of {len(rows)}" if len(rows) > _LANGUAGES else ""
     _table(
         f"Languages{more}",
-        ("language", "documents", "text", "kept", "text"),
+        ("language", "documents", "text", "kept", "text", *checks),
         [
-            (r["language"], number(r["documents"]), size(r["bytes"]), number(r["kept"]), size(r["kept_bytes"]))
+            (
+                r["language"],
+                *(number(r["documents"]), size(r["bytes"]), number(r["kept"]), size(r["kept_bytes"])),
+                commonest(r["other_scripts"]),
+                *((number(r["second_agrees"]), commonest(r["second_says"])) if asked else ()),
+            )
             for r in rows[:_LANGUAGES]
         ],
     )
@@ -112,6 +120,13 @@ def _show_columns(found: dict[str, Any]) -> None:
 def _show_results(found: dict[str, Any]) -> None:
     from corpus.cli.console import number
 
+    names: tuple[str, ...] = ("documents", "hits", "masked", "dropped")
+    _table(
+        "Personal data and secrets",
+        ("kind", "policy", *names),
+        [(r["kind"], r["policy"], *(number(r[name]) for name in names)) for r in found["pii"]],
+        left=2,
+    )
     if t := found["tokenizer"]:
         figures = [("vocabulary", t["vocab_size"]), ("documents sampled", t["sample_documents"])]
         figures += [("bytes a token", t["bytes_per_token"]), ("tokens a word", t["tokens_per_word"])]

@@ -12,6 +12,7 @@ import pyarrow as pa
 from corpus.dataset import View
 from corpus.report.lookup import ROWS
 from corpus.report.outputs import Outputs
+from corpus.report.tables import step_tables
 
 _PER_OCTAVE = 32
 # Lower edges of the bins: every integer while they are small, then 32 to a doubling, so a quantile is right to 2.2%.
@@ -77,7 +78,9 @@ def lengths(view: View) -> Lengths:
 
 
 def languages(outputs: Outputs) -> list[dict[str, Any]]:
-    """{language, documents, bytes, kept, kept_bytes}, the commonest first: as labelled, and as they stand at the end.
+    """{language, documents, bytes, kept, kept_bytes}, the commonest first: as labelled, and as they stand at the end;
+    with `other_scripts`: documents not written as their language is, by script, and, where a second model was asked,
+    `second_agrees` and `second_says`: documents to which it gives another language, by that.
 
     Empty where the recipe has no language stage, or it has not run.
     """
@@ -85,6 +88,9 @@ def languages(outputs: Outputs) -> list[dict[str, Any]]:
         return []
     before = _by_language(outputs.view("language/scores"))
     after = _by_language(outputs.view())
+    facts = {table.step: table.facts for table in step_tables(outputs)}
+    scripts = facts["language/scores"].get("script", {}).get("not_written_so", {})
+    second = facts.get("language/second", {}).get("second") if outputs.has("language/second") else None
     rows = [
         {
             "language": name,
@@ -92,6 +98,9 @@ def languages(outputs: Outputs) -> list[dict[str, Any]]:
             "bytes": size,
             "kept": after[name][0] if name in after else 0,
             "kept_bytes": after[name][1] if name in after else 0,
+            "other_scripts": scripts.get(name, {}),
+            "second_agrees": second["agree"].get(name, 0) if second else None,
+            "second_says": second["disagree"].get(name, {}) if second else None,
         }
         for name, (documents, size) in before.items()
     ]

@@ -15,11 +15,11 @@ from corpus.report import charts, columns, results, samples, tables
 from corpus.report.columns import Lengths
 from corpus.report.config import ReportConfig
 from corpus.report.outputs import Outputs
-from corpus.report.results import ShardRow, Training
+from corpus.report.results import PiiRow, ShardRow, Training
 from corpus.report.samples import Sample
 from corpus.report.selfcheck import SelfCheck, check
 from corpus.report.tables import DropRow, StageRow, StepTable
-from corpus.report.text import excerpt, line, plain, size
+from corpus.report.text import commonest, excerpt, line, plain, size
 
 _KEPT, _DROPPED, _RULES = 4, 2, 8
 _LANGUAGES = 15
@@ -40,6 +40,7 @@ class Page:
     languages: list[dict[str, Any]]
     extracted: Lengths
     kept: Lengths
+    pii: list[PiiRow]
     tokenizer: dict[str, Any]
     shards: list[ShardRow]
     training: Training | None
@@ -67,6 +68,7 @@ def gather(outputs: Outputs, config: ReportConfig, beat: Callable[[], None] = la
         languages=[],
         extracted=columns.lengths(outputs.view("extract")),
         kept=Lengths(),
+        pii=results.pii(outputs),
         tokenizer=results.facts(outputs, "tokenizer"),
         shards=results.shards(outputs),
         training=results.training(outputs),
@@ -110,6 +112,7 @@ def render(page: Page) -> str:
         "line": line,
         "figure": figure,
         "breakable": breakable,
+        "commonest": commonest,
         "plain": plain,
         "yaml": lambda value: yaml.safe_dump(value, sort_keys=False, allow_unicode=True),
     }

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from corpus.pii.hide import hidden
+from corpus.pii.kinds import KINDS
+from corpus.pii.stage import DECISION
 from corpus.report.outputs import Outputs
 
 
@@ -61,6 +64,36 @@ def facts(outputs: Outputs, step: str) -> dict[str, Any]:
     return outputs.entries[step]["all"].facts if outputs.has(step) else {}
 
 
+@dataclass(frozen=True)
+class PiiRow:
+    """A kind of personal data or secrets: documents with it and hits in them, hits masked, documents dropped for it."""
+
+    kind: str
+    policy: str
+    documents: int
+    hits: int
+    masked: int
+    dropped: int
+
+
+def pii(outputs: Outputs) -> list[PiiRow]:
+    """A row a kind that was looked for, in a fixed order; none where the recipe leaves stage `pii` out."""
+    config = outputs.recipe.pii
+    if config is None or not outputs.has(DECISION):
+        return []
+    names = ("documents", "hits", "masked", "dropped")
+    entries = outputs.entries[DECISION].values()
+    return [
+        PiiRow(
+            kind,
+            config.policy(kind),
+            *(sum(entry.facts["pii"].get(kind, {}).get(name, 0) for entry in entries) for name in names),
+        )
+        for kind in KINDS
+        if config.policy(kind) != "off"
+    ]
+
+
 def shards(outputs: Outputs) -> list[ShardRow]:
     """A row a shard, in the order of shards.json; none where nothing is packed."""
     return [
@@ -89,7 +122,9 @@ def training(outputs: Outputs) -> Training | None:
         curve=tuple((row["step"], row["loss"]) for row in metrics if "loss" in row),
         held_out=tuple((row["step"], row["held_out_loss"]) for row in metrics if "held_out_loss" in row),
         # A model that has seen little likes to end lines.
-        sample=re.sub(r"\n\s*\n+", "\n", sample.read_text("utf-8", "replace")).strip() if sample.is_file() else "",
+        sample=hidden(re.sub(r"\n\s*\n+", "\n", sample.read_text("utf-8", "replace")).strip())
+        if sample.is_file()
+        else "",
     )
 
 

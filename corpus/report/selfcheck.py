@@ -18,7 +18,9 @@ import pyarrow.compute as pc
 
 from corpus.documents import ID
 from corpus.errors import InputError
-from corpus.report.lookup import ROWS, scan
+from corpus.pii.decide import RULE
+from corpus.pii.stage import DECISION
+from corpus.report.lookup import ROWS, bare_texts, scan
 from corpus.report.outputs import BASE, Outputs
 from corpus.store import read_table
 
@@ -120,15 +122,19 @@ class _Fate:
     stage: str | None = None
     rules: tuple[str, ...] = ()
     cluster: bytes | None = None
+    exposed: bool = False
+    """Whether the planted address still stands in the text that is kept."""
 
     def __str__(self) -> str:
-        return f"dropped by {self.stage}: {', '.join(self.rules)}" if self.stage else "kept"
+        kept = "kept, with the planted address in its text" if self.exposed else "kept"
+        return f"dropped by {self.stage}: {', '.join(self.rules)}" if self.stage else kept
 
 
 def check(outputs: Outputs, truth: Path) -> SelfCheck:
     """Judge every planted page of `truth`. Raises InputError when it cannot be read."""
     rows = read_truth(truth)
     fates = _fates(outputs, {url for row in rows for url in (row["url"], row.get("partner_url")) if url})
+    _expose(outputs, rows, fates)
     judge = _Judge(outputs, fates)
     kinds: dict[str, list[int]] = {}
     found = [0, 0, 0, 0, 0]  # planted, judged, right, apart, unasked of the pairs that are duplicates
@@ -172,6 +178,9 @@ def read_truth(path: Path) -> list[dict[str, Any]]:
 class _Judge:
     def __init__(self, outputs: Outputs, fates: dict[str, _Fate]) -> None:
         self.recipe, self.fates = outputs.recipe, fates
+        pii = outputs.recipe.pii
+        policy = pii.policy("email") if pii is not None and outputs.has(DECISION) else "off"
+        self.emails = policy if policy in ("mask", "drop") else "count"
         self.ran = {step.stage for step in outputs.done if step.filters or step.name == BASE}
 
     def is_duplicate(self, row: dict[str, Any]) -> bool:
@@ -190,6 +199,9 @@ class _Judge:
             return "wrong"
         if row["kind"] in _PAIRS:
             return self._pair(row, fate)
+        if row["kind"] == "email" and self.emails != "count":
+            gone = fate.stage == "pii" and f"{RULE}email" in fate.rules
+            return "right" if (gone if self.emails == "drop" else fate.stage is None and not fate.exposed) else "wrong"
         stage, rule = row["expected"]["stage"], row["expected"].get("rule")
         good = fate.stage is None if stage == "kept" else fate.stage == stage and rule in (None, *fate.rules)
         return "right" if good else "wrong"
@@ -227,6 +239,8 @@ class _Judge:
         if row["kind"] in _PAIRS:
             what = "found as a duplicate of" if self.is_duplicate(row) else "not taken for a duplicate of"
             return f"{what} {row['partner_url']} (Jaccard {row['jaccard']:.3f})"
+        if row["kind"] == "email" and self.emails != "count":
+            return f"dropped by pii: {RULE}email" if self.emails == "drop" else "kept, with the planted address masked"
         stage, rule = row["expected"]["stage"], row["expected"].get("rule")
         return "kept" if stage == "kept" else f"dropped by {stage}" + (f": {rule}" if rule else "")
 
@@ -235,6 +249,18 @@ class _Judge:
         if fate is None or (row["kind"] in _PAIRS and row["partner_url"] not in self.fates):
             return "not in the input" if fate is None else "partner not in the input"
         return str(fate)
+
+
+def _expose(outputs: Outputs, rows: Iterable[dict[str, Any]], fates: dict[str, _Fate]) -> None:
+    """Note of each planted address whether the text that is kept still has it."""
+    planted = {fates[row["url"]].id: row["planted"] for row in rows if row["kind"] == "email" and row["url"] in fates}
+    if not planted or not outputs.has(DECISION):
+        return
+    alive = {fate.id: fate for fate in fates.values() if fate.id in planted and fate.stage is None}
+    for partition in dict.fromkeys(fate.payload[0] for fate in alive.values()):
+        mine = [id_ for id_, fate in alive.items() if fate.payload[0] == partition]
+        for id_, text in bare_texts(outputs.view(), partition, mine).items():
+            alive[id_].exposed = planted[id_] in text
 
 
 def _fates(outputs: Outputs, urls: Iterable[str]) -> dict[str, _Fate]:

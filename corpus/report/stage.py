@@ -42,6 +42,8 @@ def _shown(recipe: Recipe) -> dict[str, Any]:
         source["path"] = names if len(names) > 1 else names[0]
     if raw["truth"]:
         raw["truth"] = Path(raw["truth"]).name
-    if raw["language"] and raw["language"]["model_path"]:
-        raw["language"]["model_path"] = Path(raw["language"]["model_path"]).name
+    language = raw["language"] or {}
+    for section in (language, language.get("second") or {}):
+        if section.get("model_path"):
+            section["model_path"] = Path(section["model_path"]).name
     return {key: value for key, value in raw.items() if value is not None}

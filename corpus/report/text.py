@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 
 
 def plain(text: str) -> str:
@@ -36,3 +37,10 @@ def size(number: float, base: int = 1000) -> str:
         number, power = number / base, power + 1
     whole = power == 0 or number >= 100 or number == int(number)
     return f"{number:,.{0 if whole else 1}f} {_UNITS[base][power]}"
+
+
+def commonest(counts: Mapping[str, int] | None, most: int = 3) -> str:
+    """`Latn 12, Cyrl 3`: the commonest few, and how many more there are."""
+    ordered = sorted((counts or {}).items(), key=lambda item: (-item[1], item[0]))
+    more = sum(count for _, count in ordered[most:])
+    return ", ".join([f"{name} {count:,}" for name, count in ordered[:most]] + ([f"others {more:,}"] if more else []))
