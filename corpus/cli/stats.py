@@ -43,6 +43,7 @@ def stats_verb(folder: Folder, json: Json = False) -> None:
             "extracted": columns.lengths(outputs.view("extract")).summary(),
             "kept": columns.lengths(outputs.view()).summary(),
         }
+        found["lines"] = [vars(row) for row in results.lines(outputs)]
         found["pii"] = [vars(row) for row in results.pii(outputs)]
         found["tokenizer"] = results.facts(outputs, "tokenizer")
         found["shards"] = [{**vars(row), "bytes_per_token": row.bytes_per_token} for row in results.shards(outputs)]
@@ -120,6 +121,11 @@ def _show_columns(found: dict[str, Any]) -> None:
 def _show_results(found: dict[str, Any]) -> None:
     from corpus.cli.console import number
 
+    _table(
+        "Cut by line rules",
+        ("rule", "lines", "text"),
+        [(r["rule"], number(r["lines"]), size(r["bytes"])) for r in found["lines"]],
+    )
     names: tuple[str, ...] = ("documents", "hits", "masked", "dropped")
     _table(
         "Personal data and secrets",

@@ -43,7 +43,7 @@ def fetch(path: Path, ids: Iterable[bytes], columns: list[str], *, bare: bool = 
     wanted = pa.array(sorted(ids), ID)
     parts = []
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:
             schema = pa.schema([file.schema_arrow.field(name) for name in ["id", *columns]])
             for group in range(file.num_row_groups):
                 here = file.read_row_group(group, columns=["id"], use_threads=False).column("id")

@@ -15,7 +15,7 @@ from corpus.report import charts, columns, results, samples, tables
 from corpus.report.columns import Lengths
 from corpus.report.config import ReportConfig
 from corpus.report.outputs import Outputs
-from corpus.report.results import PiiRow, ShardRow, Training
+from corpus.report.results import LineRow, PiiRow, ShardRow, Training
 from corpus.report.samples import Sample
 from corpus.report.selfcheck import SelfCheck, check
 from corpus.report.tables import DropRow, StageRow, StepTable
@@ -40,6 +40,7 @@ class Page:
     languages: list[dict[str, Any]]
     extracted: Lengths
     kept: Lengths
+    lines: list[LineRow]
     pii: list[PiiRow]
     tokenizer: dict[str, Any]
     shards: list[ShardRow]
@@ -68,6 +69,7 @@ def gather(outputs: Outputs, config: ReportConfig, beat: Callable[[], None] = la
         languages=[],
         extracted=columns.lengths(outputs.view("extract")),
         kept=Lengths(),
+        lines=results.lines(outputs),
         pii=results.pii(outputs),
         tokenizer=results.facts(outputs, "tokenizer"),
         shards=results.shards(outputs),

@@ -13,6 +13,8 @@ from corpus.pii.kinds import KINDS
 from corpus.pii.stage import DECISION
 from corpus.report.outputs import Outputs
 
+SIGNALS = "quality/signals"
+
 
 @dataclass(frozen=True)
 class ShardRow:
@@ -92,6 +94,26 @@ def pii(outputs: Outputs) -> list[PiiRow]:
         for kind in KINDS
         if config.policy(kind) != "off"
     ]
+
+
+@dataclass(frozen=True)
+class LineRow:
+    """A line rule: the spans that it cut from texts, most of them lines, and their bytes."""
+
+    rule: str
+    lines: int
+    bytes: int
+
+
+def lines(outputs: Outputs) -> list[LineRow]:
+    """A row a line rule that cut anything, by name; none where the recipe has no line rules."""
+    found: dict[str, list[int]] = {}
+    for entry in outputs.entries.get(SIGNALS, {}).values() if outputs.has(SIGNALS) else ():
+        for rule, counts in entry.facts.get("lines", {}).items():
+            so_far = found.setdefault(rule, [0, 0])
+            so_far[0] += counts["lines"]
+            so_far[1] += counts["bytes"]
+    return [LineRow(rule, *found[rule]) for rule in sorted(found)]
 
 
 def shards(outputs: Outputs) -> list[ShardRow]:

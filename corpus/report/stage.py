@@ -21,7 +21,7 @@ def steps(recipe: Recipe) -> list[Step]:
     digest = sha256_file(truth) if truth is not None and truth.is_file() else None
     config = ReportConfig(title=recipe.name, recipe=_shown(recipe), truth_sha256=digest)
     uses = tuple(step.name for step in earlier(recipe))
-    return [Step("report", "corpus.report.stage:report", "1", config, scope="corpus", uses=uses)]
+    return [Step("report", "corpus.report.stage:report", "2", config, scope="corpus", uses=uses)]
 
 
 def report(task: Task, out: Writer, beat: Callable[[int], None]) -> None:
@@ -42,8 +42,13 @@ def _shown(recipe: Recipe) -> dict[str, Any]:
         source["path"] = names if len(names) > 1 else names[0]
     if raw["truth"]:
         raw["truth"] = Path(raw["truth"]).name
-    language = raw["language"] or {}
-    for section in (language, language.get("second") or {}):
-        if section.get("model_path"):
-            section["model_path"] = Path(section["model_path"]).name
-    return {key: value for key, value in raw.items() if value is not None}
+    return {key: _bare(key, value) for key, value in raw.items() if value is not None}
+
+
+def _bare(key: str, value: Any) -> Any:
+    """`value` with the paths of models in it, however deep, as names."""
+    if isinstance(value, dict):
+        return {name: _bare(name, item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_bare(key, item) for item in value]
+    return Path(value).name if key.endswith("_path") and isinstance(value, str) else value
