@@ -285,12 +285,12 @@ def _message(item: Any, keys: tuple[str, ...]) -> str:
     return f"{where}{message}" + (f" (got {shown})" if 0 < len(shown) <= 80 and not _may_be_secret(shown) else "")
 
 
-def _sections(annotation: Any) -> Iterator[type[Config]]:
+def sections(annotation: Any) -> Iterator[type[Config]]:
     """The configurations inside a type: of an optional section, of a list or a mapping of them."""
     if isinstance(annotation, type) and issubclass(annotation, Config):
         yield annotation
     for part in getattr(annotation, "__args__", ()):
-        yield from _sections(part)
+        yield from sections(part)
 
 
 def _known(keys: tuple[str, ...]) -> list[str]:
@@ -299,7 +299,7 @@ def _known(keys: tuple[str, ...]) -> list[str]:
     for key in keys:
         if key.isdigit() or key not in model.model_fields:  # a position, or a name that the recipe gives
             continue
-        found = list(_sections(model.model_fields[key].annotation))
+        found = list(sections(model.model_fields[key].annotation))
         if not found:
             return []
         model = found[0]

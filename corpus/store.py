@@ -385,7 +385,8 @@ def read_table(path: Path, columns: list[str] | None = None, rows: int = 4096) -
     Raises InputError naming the file when it cannot be read.
     """
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        # `pre_buffer`, on by default, keeps what it has read until the file is closed.
+        with pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:
             yield from file.iter_batches(batch_size=rows, columns=columns, use_threads=False)
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0][:200]

@@ -10,31 +10,30 @@ import typer
 from corpus.cli.app import app
 from corpus.config import Config
 from corpus.errors import RecipeError
-from corpus.fetch.config import FetchConfig
-from corpus.recipe import SECTIONS, Recipe
-from corpus.sources.config import SourceConfig
+from corpus.recipe import SECTIONS, Recipe, sections
 
 
 @app.command("keys")
 def keys_verb(
-    section: Annotated[str | None, typer.Argument(help="One section: sources, extract, quality, ...")] = None,
+    section: Annotated[str | None, typer.Argument(help="One section: sources, quality, quality.filters, ...")] = None,
 ) -> None:
     """List every key of a recipe, its default and meaning."""
     known: dict[str, type[Config]] = {"": Recipe, **models()}
     if section is not None and section not in known:
-        raise RecipeError(f"{section}: no such section; there are {', '.join(list(known)[1:])}")
+        raise RecipeError(f"{section}: no such section; there are {', '.join(name for name in known if name)}")
     for name, model in known.items():
-        if section in (None, name):
+        if section is None or name == section or name.startswith(f"{section}."):
             typer.echo("\n".join(lines(name, model)))
 
 
 def models() -> dict[str, type[Config]]:
-    """The sections of a recipe and their models, in the order of the flow."""
-    found: dict[str, type[Config]] = {"fetch": FetchConfig, "sources": SourceConfig}
-    for name in SECTIONS:
-        annotation: Any = Recipe.model_fields[name].annotation
-        types = (annotation, *getattr(annotation, "__args__", ()))
-        found[name] = next(t for t in types if isinstance(t, type) and issubclass(t, Config))
+    """The sections of a recipe and their models, in the order of the flow, each with those inside it."""
+    found: dict[str, type[Config]] = {}
+    for name in ("fetch", "sources", *SECTIONS):
+        (model,) = sections(Recipe.model_fields[name].annotation)
+        found[name] = model
+        for key, field in model.model_fields.items():
+            found |= {f"{name}.{key}": inner for inner in sections(field.annotation)}
     return found
 
 

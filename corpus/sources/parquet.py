@@ -29,7 +29,7 @@ def read(files: tuple[InputFile, ...], config: SourceConfig, skipped: Counter[st
 def _read(file: InputFile, config: SourceConfig, skipped: Counter[str]) -> Iterator[pa.RecordBatch]:
     where = f"source {config.name}: {file.path}"
     try:
-        with pq.ParquetFile(file.path, page_checksum_verification=True) as parquet:
+        with pq.ParquetFile(file.path, page_checksum_verification=True, pre_buffer=False) as parquet:
             check_columns(parquet.schema_arrow, config, where)
             if not parquet.metadata.num_rows:
                 skipped["empty_file"] += 1
