@@ -134,9 +134,11 @@ def _require(steps: Sequence[Step]) -> None:
     for step in steps:
         for module in step.requires:
             if importlib.util.find_spec(module) is None:
+                # `language/second` is the key `second` of its stage.
+                key = step.name.replace("/", ".")
                 raise CorpusError(
-                    f"{step.stage} needs {module}, which is not installed: pip install 'corpusmill[{step.stage}]', "
-                    f"or leave it out with `--set {step.stage}=false`"
+                    f"{step.name} needs {module}, which is not installed: pip install 'corpusmill[{step.stage}]', "
+                    f"or leave it out with `--set {key}={'null' if '.' in key else 'false'}`"
                 )
 
 

@@ -55,6 +55,9 @@ class Watch:
 
     def begin(self, step: Step, tasks: int, stale: Sequence[Stale]) -> None:
         reasons = list(dict.fromkeys(reason for item in stale for reason in item.reasons))
+        inputs = [reason for reason in reasons if reason.startswith("input ")]
+        if len(inputs) > 1:
+            reasons = [*(reason for reason in reasons if reason not in inputs), f"{len(inputs)} inputs changed"]
         if reasons == ["not done yet"] and len(stale) == tasks:
             what = f"{tasks} {'task' if tasks == 1 else 'tasks'}"
         else:

@@ -13,7 +13,9 @@ from corpus.run import Limits
 
 language_app = typer.Typer(
     cls=StageGroup,
-    help="Label languages and keep those asked for; measure the labels on your own sample.",
+    subcommand_metavar="FOLDER | COMMAND [ARGS]...",
+    help="Label languages and keep those asked for; measure the labels on your own sample.\n\n"
+    "`corpus language FOLDER` is `corpus language run FOLDER`: its options are there.",
     no_args_is_help=True,
 )
 app.add_typer(language_app, name="language")

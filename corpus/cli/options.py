@@ -56,6 +56,8 @@ def run_stage(folder: Path, section: str, given: Mapping[str, Any], sets: Sequen
 
     What is not given keeps the value that the folder's recipe has, or else its default.
     """
+    if not folder.exists():
+        raise RecipeError(f"{folder}: no such folder; `corpus extract IN {folder}` begins one")
     base = load(folder)
     if not folder.is_dir():
         raise RecipeError(f"{folder}: a stage runs on a folder; `corpus run {folder}` runs a recipe")

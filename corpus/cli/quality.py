@@ -13,7 +13,9 @@ from corpus.run import Limits
 
 quality_app = typer.Typer(
     cls=StageGroup,
-    help="Measure quality signals and apply rules to them; train classifiers and n-gram models.",
+    subcommand_metavar="FOLDER | COMMAND [ARGS]...",
+    help="Measure quality signals and apply rules to them; train classifiers and n-gram models.\n\n"
+    "`corpus quality FOLDER` is `corpus quality run FOLDER`: its options are there.",
     no_args_is_help=True,
 )
 app.add_typer(quality_app, name="quality")

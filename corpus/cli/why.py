@@ -12,6 +12,7 @@ from corpus.cli.app import app
 from corpus.cli.options import Folder, Json
 from corpus.cli.sample import reason
 from corpus.errors import CorpusError
+from corpus.pii.kinds import RULE
 from corpus.quality import names
 from corpus.quality.names import PERPLEXITY, SCORE
 from corpus.quality.rule import Rule
@@ -125,7 +126,8 @@ def _step(step: StepHistory, rules: Sequence[Rule], every: bool) -> Iterator[str
     for edit in step.edits[: None if every else _EDITS]:
         after = f" by {_quoted(edit.after, 60)}" if edit.after else ""
         what = "replaced" if edit.after else "removed"
-        yield f"  {'':<18} {edit.rule} {what} {edit.start:,}-{edit.end:,} {_quoted(edit.before, 80)}{after}"
+        before = "what is hidden" if edit.rule.startswith(RULE) else _quoted(edit.before, 80)
+        yield f"  {'':<18} {edit.rule} {what} {edit.start:,}-{edit.end:,} {before}{after}"
     if not every and len(step.edits) > _EDITS:
         yield f"  {'':<18} and {len(step.edits) - _EDITS:,} more edits (--all shows them)"
 

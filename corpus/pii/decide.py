@@ -10,9 +10,8 @@ import pyarrow.compute as pc
 
 from corpus.documents import EDITS
 from corpus.pii.config import PiiConfig
-from corpus.pii.kinds import KINDS
+from corpus.pii.kinds import KINDS, RULE
 
-RULE = "pii_"
 _FAILURES = pa.schema(
     [("row", pa.int64()), ("rule", pa.string()), ("value", pa.float64()), ("threshold", pa.float64())]
 )

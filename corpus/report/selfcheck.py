@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from corpus.documents import ID
 from corpus.errors import InputError
-from corpus.pii.decide import RULE
+from corpus.pii.kinds import RULE
 from corpus.pii.stage import DECISION
 from corpus.report.lookup import ROWS, bare_texts, scan
 from corpus.report.outputs import BASE, Outputs
