@@ -46,6 +46,16 @@ def test_figures_by_hand() -> None:
         evaluate([], [], [], LABELS)
 
 
+def test_a_language_that_is_found_as_another() -> None:
+    true = ["sr"] * 7 + ["en"] * 4 + ["de"] * 2
+    found = ["sh", "sh", "sh", "hr", "sr", "sr", "hr", "de", "de", "en", "en", "und", "und"]
+    result = evaluate(true, found, [0.5] * 13, frozenset(("sr", "sh", "hr", "en", "de")))
+    assert result.found_as() == (("de", "und", 2), ("sr", "sh", 3))
+    # A recall says what a recipe that keeps `sr` would keep.
+    assert {row.language: row.right for row in result.languages} == {"sr": 2, "en": 2, "de": 0}
+    assert result.to_json()["found_as"] == result.found_as()
+
+
 def test_wilson() -> None:
     low, high = wilson(np.array([0, 35, 34, 50, 0]), np.array([10, 35, 34, 100, 0]))
     assert low == pytest.approx([0, 0.9011, 0.8985, 0.4038, 0], abs=1e-4)
@@ -106,6 +116,43 @@ def test_bad_rows_are_counted(tmp_path: Path) -> None:
     assert bad == {"blank": 1, "too few columns": 1, "no language": 1, "no text": 1, "not UTF-8": 1, "over 16 MB": 1}
 
 
+def test_csv(tmp_path: Path) -> None:
+    lines = [
+        b'\xef\xbb\xbftext,lang\r\n"Hello, ""you""\r\nthere",en\r',
+        b"\r",
+        b'"bad" quote,en\r',
+        b'"zwei\xff',
+        b'Zeilen",de\r',
+        b"alone\r",
+        b"gut,de\r",
+        b'"open,de\r',
+        b"last,en\r",
+    ]
+    codes, texts, bad = sample(tmp_path / "s.CSV", lines, language="lang", text="text")
+    assert (codes, texts) == (["en", "de"], ['Hello, "you"\r\nthere', "gut"])
+    assert bad == {"blank": 1, "not CSV": 2, "not UTF-8": 1, "too few columns": 1}
+    assert sample(tmp_path / "t.csv", [b'en,"a, b"', b"de,c"])[:2] == (["en", "de"], ["a, b", "c"])
+    long = b'en,"' + b"x\n" * 200_000 + b'"'
+    assert sample(tmp_path / "t.csv", [long])[1] == ["x\n" * 200_000]
+
+
+def test_json_lines(tmp_path: Path) -> None:
+    lines = [
+        b'{"text": "Hello\\nyou", "lang": "en", "n": 1}',
+        b"",
+        b"[1]",
+        b'{"text": "cut',
+        b'{"text": "x"}',
+        b'{"lang": "de", "text": 7}',
+        b'{"lang": "de", "text": "\\ud800"}',
+        b'{"lang": "de", "text": "gut"}',
+    ]
+    codes, texts, bad = sample(tmp_path / "s.jsonl", lines, language="lang")
+    assert (codes, texts) == (["en", "de"], ["Hello\nyou", "gut"])
+    assert bad == {"blank": 1, "not a JSON object": 2, "no language": 1, "no text": 1, "not UTF-8": 1}
+    assert sample(tmp_path / "s.ndjson", [b'{"language": "en", "text": "a"}'])[:2] == (["en"], ["a"])
+
+
 def test_columns_by_number_and_by_name(tmp_path: Path) -> None:
     lines = [b"\xef\xbb\xbfn\tbody\tlang", b"1\thello\ten"]
     assert sample(tmp_path / "s.tsv", lines, language="lang", text="body")[:2] == (["en"], ["hello"])
@@ -114,6 +161,9 @@ def test_columns_by_number_and_by_name(tmp_path: Path) -> None:
     assert sample(tmp_path / "s.tsv", lines, language="3", text="2")[0] == ["lang", "en"]
     with pytest.raises(InputError, match="no column 'x'; there are: n, body, lang"):
         Sample(tmp_path / "s.tsv", "x", "body")
+    (tmp_path / "s.txt").write_text("lang,text " * 1000)
+    with pytest.raises(InputError, match=r"'lang'; there are: .{60,81} \(one column: a .tsv is divided by tabs, .*\)$"):
+        Sample(tmp_path / "s.txt", "lang", "text")
     with pytest.raises(InputError, match="cannot be read"):
         Sample(tmp_path / "none.tsv")
 
@@ -142,6 +192,7 @@ def test_the_command_and_its_snippet(tmp_path: Path, corpus_command: Command) ->
     assert done.returncode == 0, done.stderr
     assert "1 rows not used: 1 too few columns" in done.stderr
     assert "3 languages have fewer than 100 rows" in done.stdout
+    assert "is found as" not in done.stdout
     snippet = yaml.safe_load(done.stdout[done.stdout.index("\nlanguage:\n") :])
     config = LanguageConfig.model_validate(snippet["language"])
     assert set(config.thresholds) == {"en", "de", "no"}
@@ -155,6 +206,15 @@ def test_the_command_and_its_snippet(tmp_path: Path, corpus_command: Command) ->
     assert wrong.returncode == 1
     assert wrong.stderr.startswith("corpus: ")
     assert "no row can be used (151 too few columns)" in wrong.stderr
+    serbian = {"lang": "sr", "text": "Reka teče polako kroz stari grad i ljudi šetaju njenim zelenim obalama."}
+    (tmp_path / "s.jsonl").write_text(f"{json.dumps(serbian)}\n" * 3)
+    done = corpus_command("language", "evaluate", tmp_path / "s.jsonl", "--language-column", "lang")
+    assert "\n  sr is found as sh (rows: 3)\n" in done.stdout
+    wrong = corpus_command("language", "evaluate", tmp_path / "s.jsonl")
+    assert wrong.stderr == (
+        f"corpus: {tmp_path}/s.jsonl: no row can be used (3 no language); it has the columns lang, text; see "
+        "--language-column, --text-column and --header\n"
+    )
 
 
 @pytest.mark.usefixtures("model")

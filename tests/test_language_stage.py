@@ -65,6 +65,33 @@ def facts(folder: Path, name: str) -> dict[str, Any]:
     return entries[0]["facts"][name]
 
 
+def test_serbian_without_its_other_label(tmp_path: Path, run: Any, model: Path) -> None:
+    said = "warning: language: `keep` names sr without sh, the label of much of such text in Latin letters"
+    rows = [{"text": "Beograd je glavni grad Srbije i nalazi se na ušću Save u Dunav."}]
+    done = run({"keep": ["sr", "en"], "threshold": 0}, rows)
+    assert done.stderr.count(said) == 1
+    ledger = rows_of(tmp_path / "out" / "language" / "decision" / "_ledger")
+    assert [row["detail"][:3] for row in ledger] == ["sh "]
+    assert said not in run({"keep": ["sr", "sh", "en"], "threshold": 0}, rows).stderr
+    assert len(rows_of(tmp_path / "out" / "language" / "decision")) == 1
+
+
+def test_the_keep_list_and_the_second_model_are_taken_back(
+    tmp_path: Path, run: Any, model: Path, corpus_command: Command
+) -> None:
+    out = tmp_path / "out"
+    run({"keep": ["ru"], "threshold": 0, "second": {"model": "py3langid"}, "disagreement": "drop"})
+    done = corpus_command("language", out, "--keep", "")
+    assert done.stderr == "corpus: --keep: a code is empty; give codes as en,fr, or `all` for every language\n"
+    done = corpus_command("language", out, "--set", "second=null")
+    assert "needs `second`, for example {model: py3langid}; without one, --set disagreement=count" in done.stderr
+    done = corpus_command("language", out, "--keep", "all", "--set", "second=null", "--set", "disagreement=count")
+    assert done.returncode == 0, done.stderr
+    assert len(rows_of(out / "language" / "decision")) == len(ROWS)
+    assert corpus_command("language", out, "--keep", "en, es").returncode == 0
+    assert yaml.safe_load((out / "recipe.yaml").read_text())["language"]["keep"] == ["en", "es"]
+
+
 def test_columns_and_source_files(tmp_path: Path, run: Any, model: Path) -> None:
     done = run({"keep": ["en", "ru"]})
     assert done.returncode == 0, done.stderr
@@ -119,6 +146,7 @@ def test_second_opinion_and_script_are_counted_and_drop_on_request(
     assert written["not_written_so"] == {"ru": {"Latn": 1}}
     shown = corpus_command("stats", tmp_path / "out")
     assert "second agrees" in shown.stdout
+    assert "not comparable" not in shown.stdout
     done = run({"threshold": 0, "disagreement": "drop", "script": "drop"} | section, rows)
     assert "language/second: " not in done.stderr, "a decision alone changed"
     ledger = rows_of(tmp_path / "out" / "language" / "decision" / "_ledger")
@@ -127,13 +155,19 @@ def test_second_opinion_and_script_are_counted_and_drop_on_request(
     assert [row["detail"] for row in ledger if row["rule"] == "language_script"] == ["ru in Latn"]
 
 
-def test_py3langid(tmp_path: Path, run: Any, model: Path) -> None:
+def test_py3langid(tmp_path: Path, run: Any, model: Path, corpus_command: Command) -> None:
     pytest.importorskip("py3langid")
     done = run({"second": {"model": "py3langid"}})
     assert done.returncode == 0, done.stderr
     found = rows_of(tmp_path / "out" / "language" / "second")
     assert [row["second_language"] for row in found[:4]] == ["en", "ru", "es", "und"]
     assert [row["second_agrees"] for row in found[:4]] == [True, True, True, None]
+    counted = json.loads(corpus_command("stats", tmp_path / "out", "--json").stdout)["languages"]
+    assert {row["language"]: row["second_agrees"] for row in counted if row["language"] in ("ru", "und")} == {
+        "ru": 1, "und": None,
+    }  # fmt: skip
+    shown = corpus_command("stats", tmp_path / "out").stdout
+    assert [line.split()[-2:] for line in shown.splitlines() if line.startswith("und ")] == [["not", "comparable"]]
 
 
 def test_agreement() -> None:

@@ -9,6 +9,7 @@ import typer
 from corpus.cli.app import app
 from corpus.cli.group import STAGE, StageGroup
 from corpus.cli.options import Folder, Hang, Memory, StageSet, Workers, run_stage
+from corpus.errors import InputError
 from corpus.run import Limits
 
 language_app = typer.Typer(
@@ -25,7 +26,7 @@ app.add_typer(language_app, name="language")
 def language_verb(
     folder: Folder,
     keep: Annotated[
-        str | None, typer.Option(help="Languages to keep, for example en,fr; all when never given.")
+        str | None, typer.Option(help="Languages to keep, for example en,fr; `all` takes the list away again.")
     ] = None,
     threshold: Annotated[float | None, typer.Option(help="Least score of the label.")] = None,
     sets: StageSet = None,
@@ -34,5 +35,14 @@ def language_verb(
     hang: Hang = 600,
 ) -> None:
     """Label languages and keep those asked for."""
-    given = {"keep": keep.split(",") if keep else None, "threshold": threshold}
+    given = {"keep": None if keep is None else _codes(keep), "threshold": threshold}
     run_stage(folder, "language", given, sets, Limits(workers, memory, hang))
+
+
+def _codes(keep: str) -> list[str]:
+    if keep.strip() == "all":
+        return []
+    codes = [code.strip() for code in keep.split(",")]
+    if "" in codes:
+        raise InputError("--keep: a code is empty; give codes as en,fr, or `all` for every language")
+    return codes

@@ -1,10 +1,10 @@
-"""`corpus language evaluate LABELLED.tsv`."""
+"""`corpus language evaluate LABELLED`."""
 
 from __future__ import annotations
 
 import json as jsonlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -16,6 +16,7 @@ from corpus.language.config import LanguageConfig
 
 if TYPE_CHECKING:
     from corpus.language.evaluate import Evaluation, LanguageFigures
+    from corpus.language.sample import Sample
 
 _CONFUSIONS = 15
 _BARE = "name: sample\nsources: [{name: sample, kind: text, path: '.'}]\nlanguage: {}\n"
@@ -23,9 +24,21 @@ _BARE = "name: sample\nsources: [{name: sample, kind: text, path: '.'}]\nlanguag
 
 @language_app.command("evaluate")
 def evaluate_verb(
-    sample: Annotated[Path, typer.Argument(metavar="LABELLED.tsv", help="Rows of a language code, a tab, a text.")],
-    language_column: Annotated[str, typer.Option(help="Column of the codes: a number from 1, or a name.")] = "1",
-    text_column: Annotated[str, typer.Option(help="Column of the texts: a number from 1, or a name.")] = "2",
+    sample: Annotated[
+        Path,
+        typer.Argument(
+            metavar="LABELLED",
+            help="Rows of a language code, a tab, a text; .csv and .jsonl are known by their suffix.",
+        ),
+    ],
+    language_column: Annotated[
+        str | None,
+        typer.Option(help="Column of the codes: a number from 1, or a name.", show_default="1; in .jsonl language"),
+    ] = None,
+    text_column: Annotated[
+        str | None,
+        typer.Option(help="Column of the texts: a number from 1, or a name.", show_default="2; in .jsonl text"),
+    ] = None,
     header: Annotated[
         bool, typer.Option("--header", help="The first line holds names (so it does if any is given).")
     ] = False,
@@ -48,8 +61,7 @@ def evaluate_verb(
     else:
         _show(found)
     if rows.bad:
-        kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(rows.bad.items()))
-        warn(f"{sample}: {rows.bad.total():,} rows not used: {kinds}")
+        warn(f"{sample}: {rows.bad.total():,} rows not used: {rows.faults()}")
 
 
 def _config(recipe: Path | None, sets: list[str] | None) -> LanguageConfig:
@@ -60,7 +72,7 @@ def _config(recipe: Path | None, sets: list[str] | None) -> LanguageConfig:
     return read.language or LanguageConfig()
 
 
-def _evaluate(rows: Any, config: LanguageConfig, precision: float, path: Path) -> Evaluation:
+def _evaluate(rows: Sample, config: LanguageConfig, precision: float, path: Path) -> Evaluation:
     import pyarrow as pa
 
     from corpus.language.evaluate import evaluate
@@ -77,8 +89,7 @@ def _evaluate(rows: Any, config: LanguageConfig, precision: float, path: Path) -
         labels += found.field("language").to_pylist()
         scores += found.field("language_score").to_pylist()
     if not true:
-        kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(rows.bad.items())) or "it is empty"
-        raise InputError(f"{path}: no row can be used ({kinds}); see --language-column, --text-column and --header")
+        raise InputError(f"{path}: no row can be used ({rows.faults() or 'it is empty'}); {rows.way_out()}")
     return evaluate(true, labels, scores, identifier.labels, precision)
 
 
@@ -99,8 +110,13 @@ def _show(found: Evaluation) -> None:
     show(made)
     if small := [row for row in found.languages if row.small]:
         print(f"\n* {len(small):,} languages have fewer than 100 rows: their figures are rough, see the intervals")
+    if found_as := found.found_as():
+        print("\nMost often labelled as another language (to keep the one, keep both):")
+        for true, label, count in found_as:
+            print(f"  {true} is found as {label} (rows: {count:,})")
     if found.confusions:
-        made = table("true", "found", "rows", title="\nCommonest confusions")
+        print("\nCommonest confusions:")
+        made = table("true", "found", "rows")
         for true, label, count in found.confusions[:_CONFUSIONS]:
             made.add_row(escape(true), escape(label), f"{count:,}")
         show(made)

@@ -108,7 +108,7 @@ def find_entry(word, table, word_offsets, word_bytes):  # type: ignore[no-untype
     state = _FNV_BASIS
     for i in range(len(word)):
         state = _step(state, word[i])
-    return find_word(word, 0, len(word), state, table, word_offsets, word_bytes)
+    return find_word(word, np.int64(0), len(word), state, table, word_offsets, word_bytes)
 
 
 @njit
@@ -148,7 +148,8 @@ def _add_subwords(data, start, end, shape, inverse, kept, rows, ids, total):  # 
         if first & 0xC0 == 0x80:
             continue
         if count + longest > len(ids):
-            _add_rows(total, rows, ids, count)
+            # A bare count is first taken for the literal 0, for which numba would compile the callee too.
+            _add_rows(total, rows, ids, np.int64(count))
             added += count
             count = 0
         state = _FNV_BASIS
@@ -169,7 +170,7 @@ def _add_subwords(data, start, end, shape, inverse, kept, rows, ids, total):  # 
                     ids[count] = words + row
                     count += 1
             n += 1
-    _add_rows(total, rows, ids, count)
+    _add_rows(total, rows, ids, np.int64(count))
     return added + count
 
 
@@ -245,7 +246,9 @@ def _hidden(  # type: ignore[no-untyped-def]
         if remembered:
             memory_keys[slot] = key
             memory_counts[slot] = rows_added
-            memory_sums[slot] = word_sum
+            # Not assigned as a row: numba then compiles the text of a shape error too, a quarter of all its time here.
+            for d in range(len(word_sum)):
+                memory_sums[slot, d] = word_sum[d]
         if rows_added < 0:
             word_count -= 1
             continue

@@ -81,6 +81,20 @@ def same(a: str, b: str) -> bool:
     return "Hani" in (one, other) and bool({one, other} & _HAN)
 
 
+def left_out(keep: Collection[str]) -> str | None:
+    """What a keep list of lid.176's labels loses unawares, in one line; None where it loses nothing.
+
+    Wikipedia, on which lid.176 was trained, has all of bs, hr, sr and sh (Serbo-Croatian), in the same Latin letters.
+    """
+    kept = sorted({"bs", "hr", "sr"} & set(keep))
+    if not kept or "sh" in keep:
+        return None
+    return (
+        f"`keep` names {', '.join(kept)} without sh, the label of much of such text in Latin letters; keep both, "
+        "with lower `thresholds`"
+    )
+
+
 def near(code: str, labels: Iterable[str], count: int = 3) -> list[str]:
     """Labels that mean the same as `code`, or else are spelt like it."""
     ordered = sorted(labels)

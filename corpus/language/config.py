@@ -90,5 +90,8 @@ class LanguageConfig(_Model):
         if self.model_path is None and (fault := unknown(self.codes, LID176, "lid.176")):
             raise ValueError(fault)
         if self.disagreement == "drop" and self.second is None:
-            raise ValueError("disagreement: drop needs `second`, for example {model: py3langid}")
+            raise ValueError(
+                "disagreement: drop needs `second`, for example {model: py3langid}; "
+                "without one, --set disagreement=count"
+            )
         return self

@@ -70,8 +70,14 @@ class Evaluation:
         """label -> threshold, as `language.thresholds` of a recipe takes them."""
         return {row.label: row.threshold.value for row in self.languages if row.label and row.threshold}
 
+    def found_as(self) -> tuple[tuple[str, str, int], ...]:
+        """The rows of `confusions` that outnumber what is right of their language: its commonest label is another's."""
+        right = {row.language: row.right for row in self.languages}
+        first = {row[0]: row for row in reversed(self.confusions)}
+        return tuple(row for language, row in sorted(first.items()) if row[2] > right[language])
+
     def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"thresholds": self.thresholds()}
+        return asdict(self) | {"found_as": self.found_as(), "thresholds": self.thresholds()}
 
 
 def wilson(right: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -90,7 +96,9 @@ def evaluate(
     """Rows of (the sample's code, the model's label, its score); `labels`: all that the model has.
 
     Codes are compared by what they mean (`corpus.language.codes.same`). Where the sample divides a language that the
-    model does not (zh and zh-Hant), the model's label is right for both. Raises ValueError without a row.
+    model does not (zh and zh-Hant), the model's label is right for both; the label of a macrolanguage without a main
+    member (sh) is not right for one of its members (sr): the figures say what a recipe that keeps `sr` would keep.
+    Raises ValueError without a row.
     """
     if not true:
         raise ValueError("no row to evaluate")

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from corpus.documents import ID
 from corpus.errors import RecipeError
-from corpus.language.codes import unknown
+from corpus.language.codes import left_out, unknown
 from corpus.language.config import LanguageConfig, SecondConfig
 from corpus.ledger import filter_partition
 from corpus.plan import Step, Task
@@ -168,6 +168,10 @@ def decision(task: Task, out: Writer, beat: Callable[[int], None]) -> None:
     from corpus.language.model import labels
 
     config = task.step.config
-    if config.codes and config.model_path is not None:
+    if config.model_path is None:
+        # Said once, not by every partition.
+        if task.partition == task.partitions[0] and (hint := left_out(config.keep)):
+            out.facts["warnings"] = [f"language: {hint}"]
+    elif config.codes:
         check_codes(config, labels(config))
     filter_partition(task, out, beat, lambda batch: decide(batch, config))

@@ -80,7 +80,8 @@ def lengths(view: View) -> Lengths:
 def languages(outputs: Outputs) -> list[dict[str, Any]]:
     """{language, documents, bytes, kept, kept_bytes}, the commonest first: as labelled, and as they stand at the end;
     with `other_scripts`: documents not written as their language is, by script, and, where a second model was asked,
-    `second_agrees` and `second_says`: documents to which it gives another language, by that.
+    `second_agrees` and `second_says`: documents to which it gives another language, by that. `second_agrees` is None
+    for a language in which no document could be compared.
 
     Empty where the recipe has no language stage, or it has not run.
     """
@@ -99,7 +100,7 @@ def languages(outputs: Outputs) -> list[dict[str, Any]]:
             "kept": after[name][0] if name in after else 0,
             "kept_bytes": after[name][1] if name in after else 0,
             "other_scripts": scripts.get(name, {}),
-            "second_agrees": second["agree"].get(name, 0) if second else None,
+            "second_agrees": second["agree"].get(name, 0 if name in second["disagree"] else None) if second else None,
             "second_says": second["disagree"].get(name, {}) if second else None,
         }
         for name, (documents, size) in before.items()
