@@ -24,7 +24,7 @@ from corpus.quality.classifier.model import Scorer
 from corpus.quality.classifier.pool import Collector, split
 from corpus.quality.classifier.prepare import prepare
 from corpus.quality.classifier.stage import steps
-from corpus.quality.classifier.train import Settings, train
+from corpus.quality.classifier.train import Settings, default_epochs, train
 from corpus.quality.classifier.train import Test as Labelled
 from corpus.quality.config import QualityConfig
 
@@ -200,8 +200,29 @@ def test_figures() -> None:
     assert found["auc"] == pytest.approx(4 / 6)
     assert found["auc_of_words"] == 1
     assert (found["accuracy"], found["majority"]) == (0.6, 0.6)
-    assert found["thresholds"][4] == {"threshold": 0.5, "kept": 0.6, "precision": 2 / 3, "recall": 2 / 3}
-    assert found["thresholds"][8] == {"threshold": 0.9, "kept": 0.2, "precision": 1, "recall": 1 / 3}
+    # Of five, 95 and 90% are all of them: the one without a score is never kept.
+    assert [row["threshold"] for row in found["thresholds"]] == [0, 0.1, 0.5, 0.55, 0.6, 0.9]
+    at_half = {"threshold": 0.5, "kept": 0.6, "kept_bad": 0.5, "precision": 2 / 3, "recall": 2 / 3}
+    assert found["thresholds"][2] == at_half
+    assert found["thresholds"][5] == {"threshold": 0.9, "kept": 0.2, "kept_bad": 0, "precision": 1, "recall": 1 / 3}
+    assert found["scores"] == [0.1, 0.9]
+
+
+def test_thresholds_are_where_the_scores_are() -> None:
+    score = 0.5 + np.arange(-100, 100) * 1.23456e-6
+    good = np.arange(200) >= 100
+    found = evaluate(score, np.ones(200, np.int64), good)
+    kept = [round(row["kept"], 3) for row in found["thresholds"]]
+    assert kept == sorted(kept, reverse=True)
+    # Six digits hold about one of these scores each, so that a cut keeps at most one or two more than asked for.
+    for share in (0.95, 0.9, 0.75, 0.5, 0.25, 0.1, 0.05):
+        assert any(share <= one <= share + 0.01 for one in kept), share
+    assert found["bound"]["recall"] in (0.95, 0.96)
+    assert found["bound"]["kept_bad"] == 0
+
+
+def test_small_sets_are_seen_more_often() -> None:
+    assert [default_epochs(texts) for texts in (20, 250, 914, 1980, 5000, 10**7)] == [100, 100, 28, 13, 5, 5]
 
 
 def test_inputs_of_every_kind(tmp_path: Path, examples: tuple[str, str]) -> None:
@@ -224,6 +245,10 @@ def test_inputs_of_every_kind(tmp_path: Path, examples: tuple[str, str]) -> None
     assert read(folder) == (["one"], {"no_text": 1, "bad_json": 1})
     assert read(tmp_path / "b.parquet") == (["two", "three"], {"no_text": 1})
     assert read(tmp_path / "plain") == (["four\nlines"], {})
+    (tmp_path / "d.csv").write_text("body\nfive\n")
+    # A folder or a glob of several kinds: all of them, whatever their names.
+    assert read(tmp_path, "body")[0] == ["one", "two", "three", "five", "four\nlines"]
+    assert read(tmp_path / "[bd].*") == (["two", "three", "five"], {"no_text": 1})
     with pytest.raises(InputError, match="no such file or folder"):
         read(tmp_path / "gone")
     (tmp_path / "empty").mkdir()
@@ -286,6 +311,7 @@ def test_from_training_to_a_decision(
     examples: tuple[str, str], tmp_path: Path, corpus_command: Callable[..., Any]
 ) -> None:
     options = ["--positive", examples[0], "--negative", examples[1], "--out", tmp_path / "m", "--name", "spam"]
+    options += ["--held-out", 0.2]
     done = corpus_command("quality", "train", *options, "--dim", 8, "--buckets", 500, "--lr", 0.5, "--min-count", 1)
     assert done.returncode == 0, done.stderr
     assert "held out: AUC 1.000" in done.stderr
@@ -301,9 +327,13 @@ def test_from_training_to_a_decision(
     (file,) = (tmp_path / "out/quality/scores").glob("*.parquet")
     table = pq.read_table(file)
     assert table.schema.field("scores").type == pa.struct([("spam", pa.float64())])
-    assert sum(row["spam"] >= 0.5 for row in table.column("scores").to_pylist()) == 30
+    scores = [row["spam"] for row in table.column("scores").to_pylist()]
+    assert sum(score >= 0.5 for score in scores) == 30
+    low = section["quality"]["bounds"]["score_spam"]["min"]
+    kept = sum(score >= low for score in scores)
+    assert 25 <= kept <= 30
     (file,) = (tmp_path / "out/quality/decision/_ledger").glob("*.parquet")
-    assert pq.read_table(file).column("rule").to_pylist() == ["min_score_spam"] * 12
+    assert pq.read_table(file).column("rule").to_pylist() == ["min_score_spam"] * (42 - kept)
 
     def key(**changes: Any) -> tuple[str, str]:
         classifier = section["quality"]["classifiers"][0] | changes.pop("classifier", {})
@@ -317,7 +347,7 @@ def test_from_training_to_a_decision(
     assert key(classifier={"model_sha256": "0" * 64}) != key()
     # What was run can be trained on: the documents that the decision left alive.
     report = train([str(tmp_path / "out")], [examples[1]], tmp_path / "again", SMALL, Preparation())
-    assert report["data"]["positive"][0]["documents"] == 30
+    assert report["data"]["positive"][0]["documents"] == kept
     assert report == json.loads((tmp_path / "again" / "model.json").read_text())
 
 

@@ -420,11 +420,11 @@ def references(tmp_path_factory: pytest.TempPathFactory, prose: list[str]) -> Pa
 
 def test_references_are_files_of_several_kinds(references: Path, prose: list[str]) -> None:
     skipped: Counter[str] = Counter()
-    found = [text for batch in texts([references], "text", skipped) for text in batch.to_pylist()]
-    assert sorted(found) == sorted([*prose, "kara lon", "mist"])
+    found = [text for batch in texts([str(references)], "text", skipped) for text in batch.to_pylist()]
+    assert sorted(found) == sorted([*prose, "kara lon\nmist\n\n"])
     assert skipped.total() == 1
     with pytest.raises(InputError, match="no such file"):
-        list(texts([references / "none"], "text", skipped))
+        list(texts([str(references / "none")], "text", skipped))
 
 
 def test_a_long_text_and_a_full_folder(model: NgramModel, tmp_path: Path) -> None:
@@ -477,7 +477,7 @@ def test_from_a_reference_to_verdicts(
     assert found == high
     assert 50 < len(high) < 200
     # The folder is a reference in its turn: what is alive in it.
-    alive = [text for batch in texts([folder], "text", Counter()) for text in batch.to_pylist()]
+    alive = [text for batch in texts([str(folder)], "text", Counter()) for text in batch.to_pylist()]
     assert sorted(alive) == sorted(text for i, text in documents.items() if i not in high)
 
 

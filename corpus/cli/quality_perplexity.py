@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+import math
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -17,8 +18,12 @@ from corpus.errors import CorpusError
 @quality_app.command("perplexity")
 def perplexity_verb(
     reference: Annotated[
-        list[Path],
-        typer.Option(help="Text that is good: JSONL, Parquet, CSV, Arrow or text files, or a folder of a run. Repeat."),
+        list[str],
+        typer.Option(
+            metavar="PATH",
+            help="Good text: a JSONL, Parquet, CSV or Arrow file (each row a document), a plain text file (one "
+            "document; its lines with --lines), a folder or glob of these, or a folder that `corpus` wrote. Repeat.",
+        ),
     ],
     out: Annotated[Path, typer.Option(help="The folder to write.")],
     order: Annotated[int, typer.Option(min=1, max=8, help="Words of the longest n-gram.")] = 5,
@@ -32,7 +37,8 @@ def perplexity_verb(
     normalise: Annotated[str, typer.Option(help="ccnet or none.")] = "ccnet",
     unit: Annotated[str, typer.Option(help="words (and marks apart), or spaces (what stands between them).")] = "words",
     sentence: Annotated[str, typer.Option(help="line or document: what stands between <s> and </s>.")] = "line",
-    column: Annotated[str, typer.Option(help="The column that holds the text.")] = "text",
+    text_column: Annotated[str, typer.Option("--text-column", "--column", help="Column of the text.")] = "text",
+    lines: Annotated[bool, typer.Option("--lines", help="Take each line of a plain text file as a document.")] = False,
     sample_mb: Annotated[
         int, typer.Option(min=1, max=1 << 16, help="Train on so much text at most; takes about 20 times the memory.")
     ] = 128,
@@ -46,6 +52,7 @@ def perplexity_verb(
     from corpus.quality.perplexity.reference import Sample, texts
     from corpus.quality.perplexity.tokens import Pieces, Reading
     from corpus.quality.perplexity.train import Plan, train
+    from corpus.quality.snippet import FEW, FEWEST, place, snippet
 
     def tell(text: str) -> None:
         err.print(f"perplexity: {text}", markup=False)
@@ -62,27 +69,38 @@ def perplexity_verb(
     reading = Reading(normalise, "pieces" if pieces else unit, sentence, pieces.sha256 if pieces else None)  # type: ignore[arg-type]
     plan = Plan(order, _prune(prune), vocabulary)
     sample, skipped = Sample(sample_mb << 20), Counter[str]()
-    for batch in texts(reference, column, skipped):
+    for batch in texts(reference, text_column, skipped, lines):
         sample.add(batch)
     for reason, count in sorted(skipped.items()):
-        warn(f"{count:,} {'record' if count == 1 else 'records'} of the references left out: {reason}")
+        hint = f" in column `{text_column}`, --text-column names it" if reason == "no_text" else ""
+        warn(f"{count:,} {'record' if count == 1 else 'records'} of the references left out: {reason}{hint}")
     model = train(sample, reading, plan, pieces, tell)
-    digest = write(model, out, [path.name for path in reference], with_arpa=arpa, force=force)
-    section = {"model_path": str(out.absolute() / MODEL), "model_sha256": digest}
+    digest = write(model, out, [Path(path).name for path in reference], with_arpa=arpa, force=force)
+    section = {"model_path": place(out / MODEL), "model_sha256": digest}
     if pieces and tokenizer:
-        section |= {"tokenizer_path": str(tokenizer.absolute()), "tokenizer_sha256": pieces.sha256}
+        section |= {"tokenizer_path": place(tokenizer), "tokenizer_sha256": pieces.sha256}
+    if cropped := model.facts["cropped_documents"]:
+        warn(
+            f"{cropped:,} {'document was' if cropped == 1 else 'documents were'} cut to a 16th of --sample-mb each; "
+            "where each line of a text file is a document, add --lines"
+        )
+    held_out = model.facts["held_out"]
+    count = held_out["documents"]
+    shown = f"{count:,} held-out {'document' if count == 1 else 'documents'}"
+    if count < FEW:
+        warn(
+            f"{shown} (one of fifty of {sample.documents:,}) say little about a bound, and so small a model says "
+            f"little about a text; give more references, {50 * FEW:,} documents at least"
+        )
     if json:
         print(jsonlib.dumps({"perplexity": section, "ngrams": model.counts, "facts": model.facts}))
         return
-    print("quality:\n  perplexity:")
-    for key, text in section.items():
-        print(f"    {key}: {jsonlib.dumps(text) if key.endswith('path') else text}")
-    held_out = model.facts["held_out"]
-    if held_out["documents"]:
-        most = held_out["document_quantiles"]["95"]
-        print(
-            f"  bounds:\n    perplexity: {{max: {most:.0f}}}  # 95% of the {held_out['documents']:,} held-out documents"
-        )
+    if count < FEWEST:
+        bound, why = None, f"{shown}: too few, {FEWEST} are needed"
+    else:
+        bound = {"max": math.ceil(held_out["document_quantiles"]["95"])}
+        why = f"95% of the {shown} are at or below"
+    print(snippet({"perplexity": section}, "perplexity", bound, why), end="")
 
 
 def _prune(text: str) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from corpus.sources.rows import BATCH_BYTES, BATCH_ROWS
 
 METADATA = ("url", "date", "title", "author", "declared_language", "license", "programming_language")
 """The mapped columns that go into RAW's columns of the same names."""
+_NAMES, _SHOWN = 20, 30
 
 
 def check_columns(schema: pa.Schema, config: SourceConfig, where: str) -> None:
@@ -27,8 +28,7 @@ def check_columns(schema: pa.Schema, config: SourceConfig, where: str) -> None:
         for ours, theirs in config.columns.items():
             path = _path(schema, theirs)
             if path is None:
-                there = ", ".join(schema.names)
-                raise InputError(f"{where}: {no_column(ours, theirs)} to one of: {there}")
+                raise InputError(f"{where}: {no_column(ours, theirs, schema.names)}")
             if schema.names.count(path[0].name) > 1:
                 raise InputError(f"{where}: more than one column `{path[0].name}`; rename all but one, or map another")
             if ours == "text" and not _is_bytes(path[-1].type):
@@ -37,10 +37,16 @@ def check_columns(schema: pa.Schema, config: SourceConfig, where: str) -> None:
         raise InputError(f"{where}: the name of a column is not UTF-8; restore or remove the file") from error
 
 
-def no_column(ours: str, theirs: str) -> str:
-    """The words for a mapped column that is not there, up to where those that are there are named."""
+def no_column(ours: str, theirs: str, there: Sequence[str]) -> str:
+    """The words for a mapped column that is not among those `there`, which are named as far as a line has room."""
     option = "--text-column NAME" if ours == "text" else f"--columns {ours}=NAME"
-    return f"no column `{theirs}`; set `columns: {{{ours}: NAME}}` in the recipe, {option} on the command line,"
+    names = [" ".join(name.split()) for name in there[:_NAMES]]
+    shown = ", ".join(name if len(name) <= _SHOWN else f"{name[:_SHOWN].rstrip()}…" for name in names)
+    more = f", and {len(there) - _NAMES} more" if len(there) > _NAMES else ""
+    return (
+        f"no column `{theirs}`; set `columns: {{{ours}: NAME}}` in the recipe, {option} on the command line, "
+        f"to one of: {shown}{more}"
+    )
 
 
 def raw_batches(batch: pa.RecordBatch, start: int, relative: str, config: SourceConfig) -> Iterator[pa.RecordBatch]:

@@ -113,8 +113,7 @@ def _check_header(names: list[str], config: SourceConfig, where: str) -> None:
         raise InputError(f"{where}: no header in its first {_SAMPLE} bytes; the first row must name the columns")
     for ours, theirs in config.columns.items():
         if theirs not in names:
-            there = " ".join(", ".join(names).split())[:300]
-            raise InputError(f"{where}: {no_column(ours, theirs)} to one of: {there}")
+            raise InputError(f"{where}: {no_column(ours, theirs, names)}")
         if names.count(theirs) > 1:
             raise InputError(f"{where}: more than one column `{theirs}`; rename all but one, or map another")
 

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import yaml
+from corpus.quality.classifier.evaluate import GOOD_KEPT
+from corpus.quality.snippet import FEWEST, place
+from corpus.quality.snippet import snippet as of_recipe
 
 
 def shown_json(report: dict[str, Any]) -> str:
@@ -18,18 +20,37 @@ def snippet(report: dict[str, Any], folder: Path) -> str:
     preparation = {key: value for key, value in report["preparation"].items() if key != "always"}
     classifier = {
         "name": report["name"],
-        "model_path": str(folder / report["model"]),
+        "model_path": place(folder / report["model"]),
         "model_sha256": report["sha256"],
         "label": report["label"],
         **preparation,
     }
-    section = {"quality": {"classifiers": [classifier], "bounds": {f"score_{report['name']}": {"min": 0.5}}}}
-    return yaml.safe_dump(section, sort_keys=False, allow_unicode=True, width=200)
+    bound, why = proposal(report)
+    return of_recipe({"classifiers": [classifier]}, f"score_{report['name']}", bound, why)
+
+
+def proposal(report: dict[str, Any]) -> tuple[dict[str, float] | None, str]:
+    """The bound that the better evidence gives (`--test`, else what was held out) and where it is from; None for none.
+
+    The highest one that keeps `GOOD_KEPT` of the good texts.
+    """
+    found = report["test"] or report["held_out"]
+    where = "of --test" if report["test"] else "held out"
+    good, bound = found["positive"], found["bound"]
+    if good < FEWEST:
+        return None, f"{good:,} good texts {where} are too few, {FEWEST} are needed; choose one with `corpus sample`"
+    why = (
+        f"the highest that keeps {GOOD_KEPT:.0%} of the {good:,} good texts {where}; "
+        f"it keeps {bound['kept_bad']:.0%} of the {found['negative']:,} bad ones"
+    )
+    return {"min": bound["threshold"]}, why
 
 
 def card(report: dict[str, Any]) -> str:
     """Markdown."""
     settings, preparation, trained = report["settings"], report["preparation"], report["trained_on"]
+    bound, why = proposal(report)
+    shown = f"{bound['min']:g}" if bound else "none"
     lines = [
         f"# Quality classifier `{report['name']}`",
         "",
@@ -79,6 +100,8 @@ def card(report: dict[str, Any]) -> str:
         ]
     lines += [
         "",
+        f"**Proposed bound** on `score_{report['name']}`: {shown}; {why}.",
+        "",
         "Held-out figures say how well the model tells these two sets apart, not how good a text is: sets that differ "
         "in source, length or language are told apart by that.",
     ]
@@ -97,11 +120,18 @@ def _figures(found: dict[str, Any]) -> list[str]:
         f"| AUC of the number of words alone (longer is better) | {found['auc_of_words']:.3f} |",
         f"| accuracy at 0.5 (95% interval) | {found['accuracy']:.3f} ({accuracy_low:.3f} to {accuracy_high:.3f}) |",
         f"| accuracy of the majority's label | {found['majority']:.3f} |",
+        *(
+            [f"| lowest and highest score | {found['scores'][0]:.6f}, {found['scores'][1]:.6f} |"]
+            if found["scores"]
+            else []
+        ),
+        "",
+        "0.5, and the thresholds that keep 95, 90, 75, 50, 25, 10 and 5% of these texts:",
         "",
         "| threshold | kept | precision | recall |",
         "|--:|--:|--:|--:|",
         *(
-            f"| {row['threshold']:g} | {row['kept']:.3f} | "
+            f"| {row['threshold']:.6f} | {row['kept']:.3f} | "
             f"{'' if row['precision'] is None else format(row['precision'], '.3f')} | {row['recall']:.3f} |"
             for row in found["thresholds"]
         ),

@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 
 _Z = 1.959964  # 95%
-THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+KEPT = (0.95, 0.9, 0.75, 0.5, 0.25, 0.1, 0.05)
+"""Shares of the texts whose thresholds are told."""
+GOOD_KEPT = 0.95
+"""Share of the good texts that the proposed bound keeps."""
+_DIGITS = 10**6
 
 
 def auc(score: np.ndarray, good: np.ndarray) -> float:
@@ -68,6 +72,7 @@ def evaluate(score: np.ndarray, words: np.ndarray, good: np.ndarray) -> dict[str
     positive, negative = int(good.sum()), int((~good).sum())
     if not positive or not negative:
         raise ValueError("evaluate: needs texts of both classes")
+    known = score[~np.isnan(score)]
     score = np.nan_to_num(score, nan=-1.0)
     area = auc(score, good)
     right = int(((score >= 0.5) == good).sum())
@@ -80,8 +85,22 @@ def evaluate(score: np.ndarray, words: np.ndarray, good: np.ndarray) -> dict[str
         "accuracy": right / len(good),
         "accuracy_interval": list(share_interval(right, len(good))),
         "majority": max(positive, negative) / len(good),
-        "thresholds": [_at(threshold, score, good) for threshold in THRESHOLDS],
+        "scores": [float(known.min()), float(known.max())] if len(known) else None,
+        "thresholds": [_at(threshold, score, good) for threshold in _thresholds(score)],
+        "bound": _at(_keeping(score[good], GOOD_KEPT), score, good),
     }
+
+
+def _thresholds(score: np.ndarray) -> list[float]:
+    """0.5 and those that keep the shares of `KEPT`: a fixed grid says nothing where scores lie close together."""
+    return sorted({0.5, *(_keeping(score, share) for share in KEPT)})
+
+
+def _keeping(score: np.ndarray, share: float) -> float:
+    """The highest threshold, to six digits and not below 0, that keeps at least this share of those with a score."""
+    rank = math.ceil(round(share * len(score), 9))
+    found = float(np.sort(score)[::-1][rank - 1])
+    return max(0.0, math.floor(found * _DIGITS) / _DIGITS)
 
 
 def _at(threshold: float, score: np.ndarray, good: np.ndarray) -> dict[str, float | None]:
@@ -90,6 +109,7 @@ def _at(threshold: float, score: np.ndarray, good: np.ndarray) -> dict[str, floa
     return {
         "threshold": threshold,
         "kept": chosen / len(good),
+        "kept_bad": (chosen - hits) / int((~good).sum()),
         "precision": hits / chosen if chosen else None,
         "recall": hits / int(good.sum()),
     }

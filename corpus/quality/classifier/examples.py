@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import ValidationError
 
 from corpus.errors import InputError
 from corpus.quality.classifier.config import NEGATIVE, POSITIVE
+from corpus.quality.references import KINDS, by_line, sources
 from corpus.recipe import NAME
 from corpus.sources import SourceConfig, discover, read
-from corpus.sources.config import Kind
-from corpus.sources.pieces import kind_by_name
 from corpus.store import fingerprint, sha256_file
 
-_KINDS: tuple[Kind, ...] = ("jsonl", "parquet", "csv", "text")
 GOOD = ("1", "good", "hq", "high", "positive", "true", POSITIVE)
 BAD = ("0", "bad", "lq", "low", "negative", "false", NEGATIVE)
 
@@ -36,11 +33,11 @@ class Input:
     """Rows that gave no text, by the rule that says why."""
 
 
-def texts(given: Input, text_column: str = "text") -> Iterator[pa.Array]:
+def texts(given: Input, text_column: str = "text", lines: bool = False) -> Iterator[pa.Array]:
     """The texts of one path in batches, counted into `given`; of a folder that `corpus` wrote, of living documents.
 
-    JSON lines (plain or compressed), Parquet, CSV, and plain text, a document a file; a folder or glob of these.
-    Raises InputError.
+    JSON lines (plain or compressed), Parquet, CSV, Arrow, and plain text, a text a file or, with `lines`, a line; a
+    folder or glob of these. Raises InputError.
     """
     folder = Path(given.path)
     if (folder / NAME).is_file():
@@ -48,8 +45,11 @@ def texts(given: Input, text_column: str = "text") -> Iterator[pa.Array]:
             given.documents += len(batch)
             yield batch
         return
-    for batch in _rows(given, text_column):
-        yield batch.column("content").cast(pa.large_string())
+    for kind, batch in _rows(given, sources(given.path, {"text": text_column})):
+        found = batch.column("content").cast(pa.large_string())
+        found = by_line(found) if lines and kind == "text" else found
+        given.documents += len(found)
+        yield found
 
 
 def labelled(given: Input, text_column: str, label_column: str, good: str, bad: str) -> Iterator[pa.RecordBatch]:
@@ -60,7 +60,10 @@ def labelled(given: Input, text_column: str, label_column: str, good: str, bad: 
     """
     names = ((good,) if good else GOOD, (bad,) if bad else BAD)
     # A source's rows have no column for a label; the title takes it.
-    for batch in _rows(given, text_column, {"title": label_column}):
+    columns = {"text": text_column, "title": label_column}
+    kinds = tuple(kind for kind in KINDS if kind != "text")
+    for batch in _labelled_rows(given, sources(given.path, columns, kinds), label_column):
+        given.documents += len(batch)
         label = batch.column("title")
         folded = label if good or bad else pc.utf8_lower(label)
         is_good, is_bad = (pc.is_in(folded, pa.array(values, label.type)) for values in names)
@@ -73,49 +76,26 @@ def labelled(given: Input, text_column: str, label_column: str, good: str, bad: 
         yield pa.record_batch({"text": batch.column("content").cast(pa.large_string()), "good": is_good})
 
 
-def _rows(given: Input, text_column: str, more: dict[str, str] | None = None) -> Iterator[pa.RecordBatch]:
-    source = _source(given.path, text_column, more or {})
-    pieces = discover(source)
-    digests = [file.identity or sha256_file(Path(file.path)) for piece in pieces for file in piece.files]
+def _labelled_rows(given: Input, found: list[SourceConfig], label_column: str) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from (batch for _, batch in _rows(given, found))
+    except InputError as error:
+        # A table's reader names the option of the column that a source has, not ours.
+        if f"no column `{label_column}`" not in str(error):
+            raise
+        raise InputError(f"{given.path}: no column `{label_column}`; --label-column names the labels'") from error
+
+
+def _rows(given: Input, found: list[SourceConfig]) -> Iterator[tuple[str, pa.RecordBatch]]:
+    """(kind, batch) of all rows that have a text; the others are counted in `given`."""
+    pieces = [(source, piece) for source in found for piece in discover(source)]
+    digests = [file.identity or sha256_file(Path(file.path)) for _, piece in pieces for file in piece.files]
     given.sha256 = digests[0] if len(digests) == 1 else fingerprint(digests)
     skipped: Counter[str] = Counter()
-    for piece in pieces:
+    for source, piece in pieces:
         for batch in read(piece, source, skipped):
-            found = pc.is_null(batch.column("problem"))
             given.problems.update(pc.drop_null(batch.column("problem")).to_pylist())
-            batch = batch.filter(found)
-            given.documents += len(batch)
-            yield batch
-
-
-def _source(path: str, text_column: str, more: dict[str, str]) -> SourceConfig:
-    """A source of the kind that the path's name tells, or of that which a folder's or a glob's files have."""
-    place = Path(path).expanduser()
-    if place.is_file():
-        kind = kind_by_name(place.name)
-        kinds: Sequence[Kind] = (kind,) if kind in _KINDS else ()
-    else:
-        kinds = _KINDS
-    faults = []
-    for kind in kinds:
-        columns = {"text": text_column, **more} if kind != "text" else {"text": "text"}
-        try:
-            source = SourceConfig.model_validate({"name": "examples", "kind": kind, "path": path, "columns": columns})
-            discover(source)
-        except InputError as error:
-            faults.append(error)
-            continue
-        except ValidationError as error:
-            raise InputError(f"{path}: {error.errors()[0]['msg']}") from error
-        if more and kind == "text":
-            break
-        return source
-    if faults and "no such file" in str(faults[0]):
-        raise InputError(f"{path}: no such file or folder; correct the path")
-    raise InputError(
-        f"{path}: holds no texts that can be read as they are; give .jsonl, .parquet, .csv"
-        f"{'' if more else ', .txt'}, or a folder that `corpus extract` wrote"
-    )
+            yield source.kind, batch.filter(pc.is_null(batch.column("problem")))
 
 
 def _documents(folder: Path, given: Input) -> Iterator[pa.Array]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from corpus.store import TEMPORARY, fsync, sha256_file
 
 CARD, SIDECAR = "card.md", "model.json"
 _FEWEST = 10
+_LEAST_EPOCHS, _MOST_EPOCHS, _LEAST_SEEN = 5, 100, 25_000
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Settings:
     """What decides the model's bytes, beside the texts."""
 
     dim: int = 64
-    epochs: int = 5
+    epochs: int | None = None
+    """How often each text is seen; none: see `default_epochs`."""
     lr: float = 0.1
     word_ngrams: int = 2
     buckets: int = 200_000
@@ -59,6 +62,15 @@ class Test:
     bad: str = ""
 
 
+def default_epochs(texts: int) -> int:
+    """5, and for small sets as many as show the model 25,000 texts, 100 at most.
+
+    fastText's output matrix begins as zeros, so that all scores begin at 0.5 and stay there for some thousand texts:
+    the sets in docs/classifier.md left it after 2,000 to 20,000.
+    """
+    return min(_MOST_EPOCHS, max(_LEAST_EPOCHS, math.ceil(_LEAST_SEEN / texts)))
+
+
 def train(
     positive: Sequence[str],
     negative: Sequence[str],
@@ -68,21 +80,24 @@ def train(
     *,
     name: str = "quality",
     text_column: str = "text",
+    lines: bool = False,
     test: Test | None = None,
     force: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Train, evaluate and write `out`: the model, `card.md` and `model.json`, whose content is returned.
 
-    `out` appears whole or not at all. Raises CorpusError when it is there and not to be replaced (`force` replaces
-    what an earlier training wrote, nothing else), InputError for inputs that cannot be read or hold too little.
+    With `lines`, each line of a plain text file is a text. `out` appears whole or not at all. Raises CorpusError when
+    it is there and not to be replaced (`force` replaces what an earlier training wrote, nothing else), InputError for
+    inputs that cannot be read or hold too little.
     """
     _check_place(out, force)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f"{TEMPORARY}classifier-", dir=out.parent) as name_of_scratch:
         scratch = Path(name_of_scratch)
-        pool, data = _collect(positive, negative, preparation, text_column, scratch / "lines", say)
+        pool, data = _collect(positive, negative, preparation, text_column, lines, scratch / "lines", say)
         parts = _split(pool, settings)
+        settings = replace(settings, epochs=settings.epochs or default_epochs(len(parts.train)))
         made = scratch / "out"
         made.mkdir()
         model = made / ("model.ftz" if settings.quantize else "model.bin")
@@ -133,6 +148,7 @@ def _collect(
     negative: Sequence[str],
     preparation: Preparation,
     text_column: str,
+    lines: bool,
     path: Path,
     say: Callable[[str], None],
 ) -> tuple[Pool, dict[str, Any]]:
@@ -141,7 +157,7 @@ def _collect(
     for what, paths in (("positive", positive), ("negative", negative)):
         found[what] = []
         for given in map(Input, paths):
-            for batch in texts(given, text_column):
+            for batch in texts(given, text_column, lines):
                 collector.add(batch, what == "positive")
             say(f"{what} {given.path}: {given.documents:,} texts" + _problems(given))
             found[what].append(asdict(given) | {"problems": dict(sorted(given.problems.items()))})
@@ -150,8 +166,10 @@ def _collect(
     for good, what in ((True, "positive"), (False, "negative")):
         count = int((pool.good == good).sum())
         if count < _FEWEST:
+            without = sum(given["problems"].get("no_text", 0) for given in found[what])
+            hint = f"; {without:,} rows have none in column `{text_column}`, --text-column names it" if without else ""
             raise InputError(
-                f"--{what}: {count} different texts, which is too few to learn from; give {_FEWEST} at least"
+                f"--{what}: {count} different texts, which is too few to learn from; give {_FEWEST} at least{hint}"
             )
     return pool, found
 

@@ -10,27 +10,25 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corpus.errors import InputError
 from corpus.kernels.arrow import string_buffers
+from corpus.quality.references import by_line, sources
 from corpus.recipe import NAME
-from corpus.sources import SourceConfig, discover, read
-from corpus.sources.pieces import kind_by_name
+from corpus.sources import discover, read
 
-_KINDS = ("jsonl", "parquet", "text", "csv", "arrow")
 _HELD_OUT = 50
 
 
-def texts(references: Sequence[Path], column: str, skipped: Counter[str]) -> Iterator[pa.Array]:
-    """Batches of texts (large_string, no nulls): a document each; of a text file, a line each.
+def texts(references: Sequence[str], column: str, skipped: Counter[str], lines: bool = False) -> Iterator[pa.Array]:
+    """Batches of texts (large_string, no nulls): a document each; with `lines`, of a plain text file a line each.
 
-    A reference is a file, a folder of files, or an output folder (its documents alive at the end). What cannot be
-    read is counted in `skipped`, by reason. Raises InputError for a reference that is none of these.
+    A reference is a file, a folder or glob of files, or an output folder (its documents alive at the end). What
+    cannot be read is counted in `skipped`, by reason. Raises InputError for a reference that is none of these.
     """
     for reference in references:
-        if (reference / NAME).is_file():
-            yield from _alive(reference)
+        if (Path(reference) / NAME).is_file():
+            yield from _alive(Path(reference))
         else:
-            yield from _files(reference, column, skipped)
+            yield from _files(reference, column, skipped, lines)
 
 
 def _alive(folder: Path) -> Iterator[pa.Array]:
@@ -42,24 +40,14 @@ def _alive(folder: Path) -> Iterator[pa.Array]:
             yield batch.column("text")
 
 
-def _files(reference: Path, column: str, skipped: Counter[str]) -> Iterator[pa.Array]:
-    if not reference.exists():
-        raise InputError(f"reference {reference}: no such file or folder; correct the path")
-    names = [reference.name] if reference.is_file() else [path.name for path in reference.rglob("*") if path.is_file()]
-    kinds = [kind for kind in _KINDS if kind in {kind_by_name(name) for name in names}]
-    if not kinds:
-        raise InputError(f"reference {reference}: holds none of {', '.join(_KINDS)} files; give some of these")
-    for kind in kinds:
-        columns = {} if kind == "text" else {"columns": {"text": column}}
-        source = SourceConfig.model_validate({"name": "reference", "kind": kind, "path": str(reference), **columns})
+def _files(reference: str, column: str, skipped: Counter[str], lines: bool) -> Iterator[pa.Array]:
+    for source in sources(reference, {"text": column}):
         for piece in discover(source):
             for batch in read(piece, source, skipped):
-                for problem in batch.column("problem").drop_null().to_pylist():
-                    skipped[problem] += 1
+                skipped.update(batch.column("problem").drop_null().to_pylist())
                 content = batch.column("content").filter(batch.column("problem").is_null())
                 found = content.drop_null().cast(pa.large_string())
-                if kind == "text":
-                    found = pc.split_pattern(found, "\n").flatten()
+                found = by_line(found) if lines and source.kind == "text" else found
                 yield found.filter(pc.greater(pc.binary_length(found), 0))
 
 
