@@ -25,7 +25,6 @@ RECIPE = """\
 name: e
 sources: [{name: s, kind: text, path: nowhere}]
 quality: {presets: none, line_rules: c4}
-dedup: {}
 """
 TEXTS = {"a": ["one é two", "", "line\n  and\ttab \u2028"], "b": ["four", "five"], "c": []}
 CUT = "one "
@@ -136,6 +135,10 @@ def test_a_failed_export_leaves_nothing(outputs: Outputs, tmp_path: Path, form: 
 
 
 def test_stages_that_are_not_there(outputs: Outputs, tmp_path: Path) -> None:
+    outputs = Outputs.of(parse(RECIPE + "dedup: {}\n", "r"), outputs.root)
+    with pytest.raises(CorpusError, match=r"not run yet: dedup/signatures, dedup/decision; .*or add `--stage quality`"):
+        export(outputs, tmp_path / "e", "jsonl")
+    assert not (tmp_path / "e").exists()
     with pytest.raises(CorpusError, match="stage dedup has not run yet"):
         export(outputs, tmp_path / "e", "jsonl", stage="dedup")
     with pytest.raises(CorpusError, match="has no stage pack"):
@@ -144,7 +147,7 @@ def test_stages_that_are_not_there(outputs: Outputs, tmp_path: Path) -> None:
 
 def test_no_documents_give_an_empty_table(tmp_path: Path) -> None:
     commit(tmp_path, "extract", "p", {"": DOCUMENT.empty_table(), "ledger": LEDGER.empty_table()})
-    outputs = Outputs.of(parse(RECIPE, "r", ["quality=false", "dedup=false"]), tmp_path)
+    outputs = Outputs.of(parse(RECIPE, "r", ["quality=false"]), tmp_path)
     assert export(outputs, tmp_path / "e.parquet", "parquet") == 0
     assert pq.read_table(tmp_path / "e.parquet").schema.names == DOCUMENT.names
     assert export(outputs, tmp_path / "e.jsonl", "jsonl") == 0

@@ -219,7 +219,7 @@ def test_the_page_can_be_read_by_all(page: str) -> None:
 def test_the_page_shows_what_the_manifests_say(root: Path, page: str) -> None:
     text = " ".join("".join(Reader(page).texts).split())
     outputs = Outputs.open(root)
-    for row in tables.funnel(tables.step_tables(outputs)):
+    for row in tables.funnel(outputs):
         assert f"{row.stage} {row.rows_in:,} {row.rows_out:,} {row.dropped:,}".replace(" ", "") in text.replace(" ", "")
     assert "Reconciles:" in text
     assert "4.500 nats a token" in text
@@ -358,7 +358,7 @@ def test_stages_left_out_and_nothing_to_read(
 def test_a_run_in_the_middle_says_what_is_not_done(tmp_path: Path) -> None:
     root = build(tmp_path, [{"text": prose(1)}])
     (root / "recipe.yaml").write_text((root / "recipe.yaml").read_text() + "dedup: {}\n")
-    assert "Not done yet:" in report(root)
+    assert "not run yet: dedup" in report(root)
     assert not (root / "dedup").exists()
 
 

@@ -25,12 +25,16 @@ def export_verb(
 ) -> None:
     """Write the surviving documents into one file.
 
-    With all their columns, edits applied.
+    With all their columns, edits applied; none while a stage is out of date.
     """
-    from corpus.report.export import export
+    from corpus.cli.console import warn
+    from corpus.report.export import export, unmasked
 
     chosen = form or out.suffix.removeprefix(".")
     if chosen not in ("parquet", "jsonl"):
         raise CorpusError(f"export: the format of {out.name} is not known; add --format parquet or --format jsonl")
-    rows = export(Outputs.open(folder), out, "parquet" if chosen == "parquet" else "jsonl", stage=stage, force=force)
+    outputs = Outputs.open(folder)
+    rows = export(outputs, out, "parquet" if chosen == "parquet" else "jsonl", stage=stage, force=force)
+    if unmasked(outputs, stage):
+        warn(f"{out}: personal data are not masked yet after stage {stage}; stage pii comes later")
     print(f"{out}: {rows:,} documents")

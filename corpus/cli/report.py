@@ -8,7 +8,7 @@ from corpus.cli.options import Folder
 from corpus.flow import Flow
 from corpus.plan import stale
 from corpus.recipe import load
-from corpus.report.outputs import Outputs
+from corpus.report.outputs import Outputs, lateness
 from corpus.report.stage import PAGE
 from corpus.run import execute, lock, output_of
 
@@ -22,8 +22,8 @@ def report_verb(folder: Folder) -> None:
     recipe = load(folder)
     root = output_of(recipe)
     outputs = Outputs.of(recipe, root)
-    if behind := [step.name for step in outputs.steps if step not in outputs.done]:
-        warn(f"the report leaves out what was not run yet or is out of date: {', '.join(behind)}")
+    if late := outputs.late():
+        warn(f"the report leaves out what is not up to date ({lateness(late)})")
     flow = Flow.of(recipe, root)
     step = next(step for step in flow.steps if step.name == "report")
     with lock(root):

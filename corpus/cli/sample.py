@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from corpus.cli.app import app
+from corpus.cli.console import warn
 from corpus.cli.options import Folder, Json
 from corpus.errors import CorpusError
 from corpus.report import samples
 from corpus.report.export import jsonable
-from corpus.report.outputs import Outputs
+from corpus.report.outputs import Outputs, lateness
 from corpus.report.samples import Sample
 from corpus.report.text import excerpt, line, plain
 
@@ -41,6 +42,8 @@ def sample_verb(
     if kept and dropped:
         raise CorpusError("sample: --kept and --dropped exclude each other; give one of them")
     outputs = Outputs.open(folder)
+    if stage is None and (late := outputs.late(only_changes=True)):
+        warn(f"{'what these stages drop is left out' if dropped else 'kept so far'}; {lateness(late)}")
     asks_dropped = not kept and (stage is not None or dropped is not None)
     if asks_dropped:
         found = samples.dropped(outputs, count, seed, stage, dropped)
@@ -52,8 +55,9 @@ def sample_verb(
     for sample in found:
         _show(sample, full)
     if not found:
-        where = f" by stage {stage}" if stage else ""
-        print("no document is left" if not asks_dropped else f"no document was dropped{where}")
+        what = f"failed {dropped}" if dropped else "was dropped"
+        where = f" by stage {stage}" if stage and not dropped else f" in stage {stage}" if stage else ""
+        print("no document is left" if not asks_dropped else f"no document {what}{where}")
 
 
 def _show(sample: Sample, full: bool) -> None:

@@ -11,7 +11,7 @@ from rich.markup import escape
 from corpus.cli.app import app
 from corpus.cli.options import Folder, Json
 from corpus.report import columns, results, tables
-from corpus.report.outputs import Outputs
+from corpus.report.outputs import Outputs, lateness
 from corpus.report.selfcheck import SelfCheck, check
 from corpus.report.text import commonest, size
 
@@ -31,7 +31,8 @@ def stats_verb(folder: Folder, json: Json = False) -> None:
         "recipe": outputs.recipe.name,
         "reconciles": not faults,
         "faults": faults,
-        "funnel": [vars(row) for row in tables.funnel(steps)],
+        "late": outputs.late(),
+        "funnel": [vars(row) for row in tables.funnel(outputs)],
         "drops": [vars(row) for row in tables.drops(steps)],
         "steps": [vars(row) for row in steps],
     }
@@ -55,12 +56,12 @@ def stats_verb(folder: Folder, json: Json = False) -> None:
     if json:
         print(jsonlib.dumps(found))
     else:
-        _show(outputs, found, self_check)
+        _show(found, self_check)
     if faults:
         raise typer.Exit(1)
 
 
-def _show(outputs: Outputs, found: dict[str, Any], self_check: SelfCheck | None) -> None:
+def _show(found: dict[str, Any], self_check: SelfCheck | None) -> None:
     from corpus.cli.console import number
 
     _table(
@@ -69,7 +70,8 @@ def _show(outputs: Outputs, found: dict[str, Any], self_check: SelfCheck | None)
         [
             (r["stage"], *map(number, (r["rows_in"], r["rows_out"], r["dropped"])), _pct(r["share"]))
             for r in found["funnel"]
-        ],
+        ]
+        + [(stage, "", state, "", "") for stage, state in found["late"].items()],
     )
     _table(
         "Dropped, by first failed rule",
@@ -82,10 +84,11 @@ def _show(outputs: Outputs, found: dict[str, Any], self_check: SelfCheck | None)
         _show_results(found)
     if self_check:
         show_self_check(self_check)
-    behind = [step.name for step in outputs.steps if step not in outputs.done]
-    if behind:
-        print(f"not run yet, or out of date: {', '.join(behind)}; `corpus run` does it")
-    print("reconciles" if found["reconciles"] else "does not reconcile:")
+    late = found["late"]
+    if late:
+        print(f"{lateness(late)}: not in these figures; `corpus run` brings all up to date")
+    reconciles = "what is up to date reconciles" if late else "reconciles"
+    print(reconciles if found["reconciles"] else "does not reconcile:")
     for fault in found["faults"]:
         print(f"  {fault}")
 
@@ -93,19 +96,19 @@ def _show(outputs: Outputs, found: dict[str, Any], self_check: SelfCheck | None)
 def _show_columns(found: dict[str, Any]) -> None:
     from corpus.cli.console import number
 
-    rows = found["languages"]
+    rows, kept = found["languages"], "kept so far" if found["late"] else "kept"
     asked = any(r["second_says"] is not None for r in rows)
     checks = ("other script", *(("second agrees", "second says") if asked else ()))
     more = f", first {_LANGUAGES} of {len(rows)}" if len(rows) > _LANGUAGES else ""
     _table(
         f"Languages{more}",
-        ("language", "documents", "text", "kept", "text", *checks),
+        ("language", "documents", "text", kept, "text", *checks),
         [
             (
                 r["language"],
                 *(number(r["documents"]), size(r["bytes"]), number(r["kept"]), size(r["kept_bytes"])),
                 commonest(r["other_scripts"]),
-                *((number(r["second_agrees"]), commonest(r["second_says"])) if asked else ()),
+                *((number(r["second_agrees"]) or "not comparable", commonest(r["second_says"])) if asked else ()),
             )
             for r in rows[:_LANGUAGES]
         ],
@@ -114,7 +117,10 @@ def _show_columns(found: dict[str, Any]) -> None:
     _table(
         "Length in bytes of text, as extracted",
         ("", *names),
-        [(which, *(number(values[name]) for name in names)) for which, values in found["lengths"].items()],
+        [
+            (kept if which == "kept" else which, *(number(values[name]) for name in names))
+            for which, values in found["lengths"].items()
+        ],
     )
 
 
@@ -163,6 +169,8 @@ def show_self_check(found: SelfCheck) -> None:
         rows.append((kind.kind, *counts, _pct(kind.share), interval, number(kind.apart), number(kind.unasked)))
     heads = ("planted", "judged", "as expected", "share", "95% interval", "dropped before", "not asked")
     _table("Self-check", ("kind", *heads), rows)
+    if found.late:
+        print(f"the self-check asked nothing of stages that are not up to date ({lateness(found.late)})\n")
 
 
 def _table(title: str, heads: tuple[str, ...], rows: list[tuple[str, ...]], left: int = 1) -> None:

@@ -11,6 +11,7 @@ from corpus.recipe import Recipe
 from corpus.run import Summary
 
 if TYPE_CHECKING:
+    from corpus.report.outputs import Outputs
     from corpus.report.results import Training
     from corpus.report.selfcheck import SelfCheck
     from corpus.report.tables import StageRow
@@ -20,7 +21,9 @@ _MISSES = 5
 
 def finish(recipe: Recipe, root: Path, summary: Summary, as_json: bool) -> None:
     """Print funnel, self-check, the model's figures and where everything lies; a line when nothing was to be done."""
-    places = _places(root)
+    from corpus.report.outputs import Outputs
+
+    places = _places(Outputs.of(recipe, root), summary)
     if summary.done:
         _account(recipe, root, summary, as_json, places)
     elif as_json:
@@ -40,13 +43,15 @@ def finish_stage(recipe: Recipe, root: Path, stage: str, summary: Summary) -> No
     outputs = Outputs.of(recipe, root)
     if stage == "train" and (training := results.training(outputs)) is not None:
         _training(training)
-        print(f"\nmodel      {_places(root)['model']}")
+        print(f"\nmodel      {_places(outputs, summary)['model']}")
         return
     of_stage = [table for table in tables.step_tables(outputs) if table.step.partition("/")[0] == stage]
-    _funnel([row for row in tables.funnel(tables.step_tables(outputs)) if row.stage == stage])
+    _funnel([row for row in tables.funnel(outputs) if row.stage == stage])
     dropped = [(rule, count) for table in of_stage for rule, count in table.dropped.items()]
     for rule, count in sorted(dropped, key=lambda item: (-item[1], item[0])):
         print(f"  {rule:<30} {count:>11,}")
+    if late := [name for name, state in outputs.late().items() if state == "out of date"]:
+        print(f"out of date: {', '.join(late)}; `corpus run {os.path.relpath(root)}` brings all up to date")
 
 
 def _account(recipe: Recipe, root: Path, summary: Summary, as_json: bool, places: dict[str, str]) -> None:
@@ -57,7 +62,7 @@ def _account(recipe: Recipe, root: Path, summary: Summary, as_json: bool, places
     from corpus.report.selfcheck import check
 
     outputs = Outputs.of(recipe, root)
-    rows = tables.funnel(tables.step_tables(outputs))
+    rows, late = tables.funnel(outputs), outputs.late()
     faults = tables.reconcile(outputs)
     training = results.training(outputs)
     truth = recipe.truth
@@ -76,6 +81,7 @@ def _account(recipe: Recipe, root: Path, summary: Summary, as_json: bool, places
             "seconds": {step: round(seconds, 2) for step, seconds in summary.seconds.items()},
             "compiling": round(summary.compiling, 2),
             "funnel": [vars(row) for row in rows],
+            "late": late,
             "faults": faults,
             "training": training.figures() if training else None,
             "self_check": self_check.to_json() if self_check else None,
@@ -84,6 +90,8 @@ def _account(recipe: Recipe, root: Path, summary: Summary, as_json: bool, places
         print(jsonlib.dumps(found))
         return
     _funnel(rows)
+    for stage, state in late.items():
+        print(f"{stage:<10} {state:>11}")
     if self_check is not None:
         _self_check(self_check)
     if training is not None:
@@ -100,9 +108,12 @@ def _funnel(rows: list[StageRow]) -> None:
 
 
 def _self_check(found: SelfCheck) -> None:
+    from corpus.report.outputs import lateness
     from corpus.report.text import line
 
     print(f"\nself-check: {found.right:,} of {found.judged:,} planted cases ended as expected")
+    if found.late:
+        print(f"  {found.unasked:,} more were not judged, for want of stages ({lateness(found.late)})")
     pairs = found.duplicates
     if pairs.judged:
         low, high = pairs.interval
@@ -130,15 +141,17 @@ def _training(found: Training) -> None:
             print(f"  {words}")
 
 
-def _places(root: Path) -> dict[str, str]:
-    """What lies where, relative to the working folder."""
+def _places(outputs: Outputs, summary: Summary) -> dict[str, str]:
+    """What lies where, relative to the working folder; what an earlier run left and this one made out of date, not."""
+    root = outputs.root
     found = {"folder": root}
-    for name, place in (
-        ("report", "report/index.html"),
-        ("tokenizer", "tokenizer/tokenizer.model"),
-        ("shards", "pack/shards/shards.json"),
-        ("model", "train/model.pt"),
+    done = {*summary.done, *summary.kept, *(step.name for step in outputs.done)}
+    for name, step, place in (
+        ("report", "report", "report/index.html"),
+        ("tokenizer", "tokenizer", "tokenizer/tokenizer.model"),
+        ("shards", "pack/shards", "pack/shards/shards.json"),
+        ("model", "train", "train/model.pt"),
     ):
-        if (root / place).is_file():
+        if step in done and (root / place).is_file():
             found[name] = root / place
     return {name: os.path.relpath(path) for name, path in found.items()}

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from corpus.cli.app import app
+from corpus.cli.console import warn
 from corpus.cli.options import Folder, Json
 from corpus.cli.sample import reason
 from corpus.errors import CorpusError
@@ -20,7 +21,7 @@ from corpus.recipe import Recipe
 from corpus.report.export import jsonable
 from corpus.report.history import History, StepHistory, histories
 from corpus.report.lookup import find
-from corpus.report.outputs import Outputs
+from corpus.report.outputs import Outputs, lateness
 from corpus.report.text import excerpt, line, plain
 
 _EDITS, _CHARS = 10, 300
@@ -64,6 +65,8 @@ def why_verb(
 def _token(outputs: Outputs, token: str) -> dict[str, Any]:
     from corpus.pack.where import where
 
+    if not outputs.has("pack/shards") and (late := outputs.late()):
+        warn(f"the shards are of an earlier run; {lateness(late)}")
     shard, _, position = token.rpartition(":")
     if not shard or not position.replace(",", "").isdecimal():
         raise CorpusError(f"--token {token}: write it as SHARD:POSITION, for example train-00000:12345")

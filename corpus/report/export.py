@@ -6,7 +6,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,10 +19,12 @@ from corpus.documents import DOCUMENT
 from corpus.errors import CorpusError
 from corpus.pii.hide import hide
 from corpus.pii.stage import DECISION
-from corpus.report.outputs import Outputs
+from corpus.plan import Step
+from corpus.report.outputs import Outputs, changes, lateness
 from corpus.store import TEMPORARY, Table, fsync
 
 Format = Literal["parquet", "jsonl"]
+PII = "pii"
 # What dedup works with; of no use outside.
 _WORKING = ("text_bytes", "exact_key", "signature")
 
@@ -40,11 +42,14 @@ def export(
 
     Text has every edit applied; `bytes` and `content_sha` are those of the text as written. In JSONL ids and digests
     are hexadecimal, and what is not a number is null. The file appears whole or not at all. Raises CorpusError when
-    it is there already and `force` is not given, or when it cannot be written.
+    `stage` (None: any that adds, filters or edits documents) is not up to date, when the file is there already and
+    `force` is not given, or when it cannot be written.
     """
+    if stage is not None:
+        outputs.require(stage)
+    elif behind := [step for step in outputs.behind if changes(step)]:
+        raise CorpusError(_unsettled(outputs, behind))
     view = outputs.view(outputs.last_of(stage))
-    if stage is not None and not outputs.has(outputs.last_of(stage) or ""):
-        raise CorpusError(f"{outputs.root}: stage {stage} has not run yet; `corpus run --until {stage}` runs it")
     if out.is_dir():
         raise CorpusError(f"{out}: is a folder; name a file")
     if out.exists() and not force:
@@ -68,6 +73,25 @@ def export(
         if temporary is not None:
             temporary.unlink(missing_ok=True)
     return rows
+
+
+def _unsettled(outputs: Outputs, behind: Sequence[Step]) -> str:
+    late = outputs.late()
+    done = [step.stage for step in outputs.done if step.stage not in late]
+    more = f", or add `--stage {done[-1]}` for the documents as that stage left them" if done else ""
+    return (
+        f"{outputs.root}: {lateness({step.name: late[step.stage] for step in behind})}; "
+        f"`corpus run {outputs.root}` brings all up to date{more}"
+    )
+
+
+def unmasked(outputs: Outputs, stage: str | None) -> bool:
+    """Whether what the recipe masks or drops as personal data still stands in the documents after `stage`."""
+    config = outputs.recipe.pii
+    stages = [step.stage for step in outputs.steps]
+    if config is None or stage is None or stages.index(stage) >= stages.index(PII):
+        return False
+    return bool(config.kinds("mask") or config.kinds("drop"))
 
 
 def _masked(outputs: Outputs, view: View) -> Collection[str]:

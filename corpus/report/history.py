@@ -12,7 +12,7 @@ from corpus.documents import DOCUMENT
 from corpus.pii.hide import hidden, hidden_parts
 from corpus.plan import Step
 from corpus.report.lookup import ROWS, Found, bare_texts, edits, fetch, spliced, urls
-from corpus.report.outputs import BASE, Outputs
+from corpus.report.outputs import BASE, Outputs, changes, lateness
 from corpus.store import read_table
 
 # Columns that say nothing to a person.
@@ -36,9 +36,9 @@ class Edit:
 class StepHistory:
     """What a step did with the document.
 
-    `verdict`: "kept" or "dropped" by a step that decides, "measured" by one that adds columns or edits, "not run"
-    where the step is not committed. `failed` has a row for every rule: rule, value, threshold, detail, and, of a
-    duplicate, `duplicate_of` and `duplicate_url`.
+    `verdict`: "kept" or "dropped" by a step that decides, "measured" by one that adds columns or edits, "not run
+    yet" or "out of date" where it says nothing of the document as it is. `failed` has a row for every rule: rule,
+    value, threshold, detail, and, of a duplicate, `duplicate_of` and `duplicate_url`.
     """
 
     step: str
@@ -68,8 +68,8 @@ class History:
         for step in self.steps:
             if step.verdict == "dropped":
                 return f"dropped by {step.step}: {', '.join(row['rule'] for row in step.failed)}"
-        behind = [step.step for step in self.steps if step.verdict == "not run"]
-        return f"kept so far; not run yet: {', '.join(behind)}" if behind else "kept"
+        behind = {step.step: step.verdict for step in self.steps if step.verdict in ("not run yet", "out of date")}
+        return f"kept so far; {lateness(behind)}" if behind else "kept"
 
 
 def histories(outputs: Outputs, found: Sequence[Found]) -> list[History]:
@@ -92,12 +92,13 @@ def _partition(outputs: Outputs, partition: str, found: list[Found]) -> list[His
     for id_, failed in lost.items():
         about[id_] = {"url": failed[0]["url"], "locator": failed[0]["locator"]}
         ways[id_] = [StepHistory(BASE, "dropped", failed=tuple(_short(row) for row in failed))]
+    late = outputs.late()
     for step in outputs.steps[1:]:
-        if step.scope == "corpus" or not (step.adds or step.filters or step.edits):
+        if not changes(step):
             continue
         if step not in outputs.done:
             for id_ in alive:
-                ways[id_].append(StepHistory(step.name, "not run"))
+                ways[id_].append(StepHistory(step.name, late[step.stage]))
             continue
         for id_, history in _step(outputs, step, partition, alive, text).items():
             ways[id_].append(history)
@@ -123,7 +124,7 @@ def _step(
         done = tuple(_edits(text[id_], spans.get(id_, [])))
         text[id_] = spliced(text[id_], spans.get(id_, []))
         verdict = (
-            "dropped" if id_ in failed else "not run" if id_ not in rows else "kept" if step.filters else "measured"
+            "dropped" if id_ in failed else "not run yet" if id_ not in rows else "kept" if step.filters else "measured"
         )
         reasons = tuple(_short(row) for row in failed.get(id_, ()))
         found[id_] = StepHistory(step.name, verdict, rows.get(id_, {}), reasons, done)

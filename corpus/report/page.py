@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from corpus.report import charts, columns, results, samples, tables
 from corpus.report.columns import Lengths
 from corpus.report.config import ReportConfig
-from corpus.report.outputs import Outputs
+from corpus.report.outputs import Outputs, lateness
 from corpus.report.results import LineRow, PiiRow, ShardRow, Training
 from corpus.report.samples import Sample
 from corpus.report.selfcheck import SelfCheck, check
@@ -33,7 +33,7 @@ class Page:
     title: str
     recipe: dict[str, Any]
     faults: list[str]
-    behind: list[str]
+    late: dict[str, str]
     steps: list[StepTable]
     funnel: list[StageRow]
     drops: list[DropRow]
@@ -62,9 +62,9 @@ def gather(outputs: Outputs, config: ReportConfig, beat: Callable[[], None] = la
         title=config.title,
         recipe=config.recipe,
         faults=faults,
-        behind=[step.name for step in outputs.steps if step not in outputs.done],
+        late=outputs.late(),
         steps=steps,
-        funnel=tables.funnel(steps),
+        funnel=tables.funnel(outputs),
         drops=drops,
         languages=[],
         extracted=columns.lengths(outputs.view("extract")),
@@ -116,6 +116,7 @@ def render(page: Page) -> str:
         "breakable": breakable,
         "commonest": commonest,
         "plain": plain,
+        "lateness": lateness,
         "yaml": lambda value: yaml.safe_dump(value, sort_keys=False, allow_unicode=True),
     }
     source = importlib.resources.files("corpus.report").joinpath("template.html").read_text(encoding="utf-8")

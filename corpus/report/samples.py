@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from corpus.errors import CorpusError
 from corpus.report.lookup import ROWS, fetch, texts
 from corpus.report.outputs import BASE, Outputs
+from corpus.report.rule_names import rule_names
 from corpus.store import read_table
 from corpus.tokenizer.sample import keyed_hash
 
@@ -45,7 +46,10 @@ class _Pick:
 
 
 def kept(outputs: Outputs, count: int, seed: int = 1, stage: str | None = None) -> list[Sample]:
-    """`count` of the documents alive after a stage (None: after all)."""
+    """`count` of the documents alive after a stage (None: after all that are done). Raises CorpusError for a stage
+    that is not up to date."""
+    if stage is not None:
+        outputs.require(stage)
     view = outputs.view(outputs.last_of(stage))
 
     def picks() -> Iterator[_Pick]:
@@ -62,11 +66,15 @@ def dropped(
 ) -> list[Sample]:
     """`count` of the documents that a stage (None: any) dropped because they failed `rule` (None: any).
 
-    Raises CorpusError for a rule that nothing failed, with those that something did.
+    Empty for a rule that nothing failed. Raises CorpusError for a name that no rule has, and for a stage that is not up
+    to date.
     """
-    outputs.last_of(stage)
+    if stage is not None:
+        outputs.require(stage)
     known = rules(outputs, stage)
     if rule is not None and rule not in known:
+        if rule in rule_names(outputs.recipe):
+            return []
         raise CorpusError(_unknown(outputs, rule, stage, known))
 
     def picks() -> Iterator[_Pick]:
@@ -99,11 +107,12 @@ def rules(outputs: Outputs, stage: str | None = None) -> dict[str, int]:
 
 def _unknown(outputs: Outputs, rule: str, stage: str | None, known: dict[str, int]) -> str:
     where = f" in stage {stage}" if stage else ""
+    near = [*difflib.get_close_matches(rule, known, 1), *difflib.get_close_matches(rule, rule_names(outputs.recipe), 1)]
+    if near:
+        return f"{rule}: no rule is called so; did you mean {near[0]}?"
     if not known:
-        return f"{outputs.root}: nothing was dropped{where}, so nothing by {rule}"
-    near = difflib.get_close_matches(rule, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-    return f"{rule}: no document failed such a rule{where}; {hint}"
+        return f"{rule}: no rule is called so, and nothing was dropped{where}"
+    return f"{rule}: no rule is called so; documents failed {', '.join(known)}"
 
 
 def _smallest(ids: pa.Array, count: int, seed: int, partition: str, step: str) -> Iterator[_Pick]:

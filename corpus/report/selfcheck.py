@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,8 @@ class KindResult:
     """One kind of planted page.
 
     `judged` = `right` + misses; `apart` are pairs of which a page was dropped before dedup; `unasked` pages expect a
-    stage that this recipe leaves out or sets otherwise. `low` and `high`: Wilson's 95% interval (Wilson 1927) of
-    right / judged.
+    stage that this recipe leaves out or sets otherwise, or that is not up to date. `low` and `high`: Wilson's 95%
+    interval (Wilson 1927) of right / judged.
     """
 
     kind: str
@@ -68,11 +68,17 @@ class Miss:
 
 @dataclass(frozen=True)
 class SelfCheck:
-    """`kinds` in a fixed order; `duplicates` sums the planted pairs that dedup should find; `misses` by kind."""
+    """`kinds` in a fixed order; `duplicates` sums the planted pairs that dedup should find; `misses` by kind; `late`
+    has the stages that are not up to date (`Outputs.late`), of which nothing was asked."""
 
     kinds: tuple[KindResult, ...]
     duplicates: KindResult
     misses: tuple[Miss, ...]
+    late: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def unasked(self) -> int:
+        return sum(kind.unasked for kind in self.kinds)
 
     @property
     def right(self) -> int:
@@ -90,6 +96,7 @@ class SelfCheck:
             "duplicates": _json(self.duplicates),
             "kinds": [_json(kind) for kind in self.kinds],
             "misses": [vars(miss) for miss in self.misses[:misses]],
+            "late": self.late,
         }
 
 
@@ -153,7 +160,10 @@ def check(outputs: Outputs, truth: Path) -> SelfCheck:
     order = sorted(kinds, key=lambda kind: (_ORDER.index(kind) if kind in _ORDER else len(_ORDER), kind))
     misses.sort(key=lambda miss: (order.index(miss.kind), miss.url))
     return SelfCheck(
-        tuple(KindResult(kind, *kinds[kind]) for kind in order), KindResult("duplicate pairs", *found), tuple(misses)
+        tuple(KindResult(kind, *kinds[kind]) for kind in order),
+        KindResult("duplicate pairs", *found),
+        tuple(misses),
+        judge.late,
     )
 
 
@@ -181,7 +191,8 @@ class _Judge:
         pii = outputs.recipe.pii
         policy = pii.policy("email") if pii is not None and outputs.has(DECISION) else "off"
         self.emails = policy if policy in ("mask", "drop") else "count"
-        self.ran = {step.stage for step in outputs.done if step.filters or step.name == BASE}
+        self.late = outputs.late(only_changes=True)
+        self.ran = {step.stage for step in outputs.done if step.filters or step.name == BASE} - self.late.keys()
 
     def is_duplicate(self, row: dict[str, Any]) -> bool:
         """Whether dedup, as the recipe sets it, should find this pair."""
@@ -209,7 +220,8 @@ class _Judge:
     def _asked(self, row: dict[str, Any]) -> bool:
         stage = "dedup" if row["kind"] in _PAIRS else row["expected"]["stage"]
         if stage == "kept":
-            return True
+            # What comes may still drop it.
+            return not self.late
         if stage not in self.ran:
             return False
         language, quality, dedup = self.recipe.language, self.recipe.quality, self.recipe.dedup

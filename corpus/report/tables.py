@@ -58,8 +58,8 @@ class DropRow:
 
 
 def step_tables(outputs: Outputs) -> list[StepTable]:
-    """A row a step that has committed anything."""
-    return [_sum(step, list(entries.values())) for step in outputs.steps if (entries := outputs.entries[step.name])]
+    """A row a step that is done: one that is out of date, be it in one partition, has no figures."""
+    return [_sum(step, list(outputs.entries[step.name].values())) for step in outputs.done]
 
 
 def _sum(step: Step, entries: list[Entry]) -> StepTable:
@@ -93,11 +93,12 @@ def _add(left: Any, right: Any) -> Any:
     return left + right if numbers or (isinstance(left, list) and isinstance(right, list)) else left
 
 
-def funnel(tables: Iterable[StepTable]) -> list[StageRow]:
-    """A row a stage: in is that of its first step, out that of its last."""
+def funnel(outputs: Outputs) -> list[StageRow]:
+    """A row a stage that is done: in is that of its first step, out that of its last."""
     stages: dict[str, list[StepTable]] = {}
-    for table in tables:
-        if table.stage not in UNCOUNTED:
+    late = outputs.late()
+    for table in step_tables(outputs):
+        if table.stage not in UNCOUNTED and table.stage not in late:
             stages.setdefault(table.stage, []).append(table)
     rows = []
     for stage, steps in stages.items():
