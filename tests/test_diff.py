@@ -146,6 +146,39 @@ def test_settings_and_counts_that_differ(a: Outputs, b: Outputs) -> None:
     assert "dedup" not in {row["stage"] for row in diff(a, b, "quality").counts}
 
 
+def test_thresholds_that_follow_from_the_presets_are_told_in_a_line(a: Outputs, tmp_path: Path) -> None:
+    for name, sets in (
+        ("one", ["quality.presets=[gopher_quality, code]", "quality.min_words=20", "quality.max_hash_ratio=0.5"]),
+        ("two", ["quality.presets=[c4, code]", "quality.min_words=35", "quality.max_words=null"]),
+    ):
+        shutil.copytree(a.root, tmp_path / name)
+        run(load(tmp_path / name, sets), until="quality", engine=lambda limits: InlineEngine())
+    found = diff(Outputs.open(tmp_path / "one"), Outputs.open(tmp_path / "two"), "quality")
+    own = [words for words in found.settings if words not in found.implied]
+    presets = 'quality.presets ["gopher_quality", "code"] -> ["c4", "code"]'
+    assert presets in own
+    assert {"quality.min_words 20 -> 35", "quality.max_hash_ratio 0.5 -> unset"} <= {*own}
+    assert "quality.min_mean_word_length 3 -> unset" in found.implied
+    assert "quality.min_sentences unset -> 5" in found.implied
+    shown = say(tmp_path / "one", tmp_path / "two", "--until", "quality")
+    assert f"and {len(found.implied)} thresholds that follow from the presets" in shown
+    assert "min_mean_word_length 3" not in shown
+
+
+def test_counts_are_listed_where_the_shown_number_differs(
+    a: Outputs, b: Outputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = (
+        {"stage": "quality", "rule": "only_failed", "dropped": [7, 7], "failed": [8, 9]},
+        {"stage": "quality", "rule": "both", "dropped": [7, 8], "failed": [8, 9]},
+    )
+    monkeypatch.setattr(module, "_counts", lambda *_: iter(rows))
+    assert diff(a, b).counts == rows
+    shown = say(a.root, b.root)
+    assert "both" in shown
+    assert "only_failed" not in shown
+
+
 def test_rounds_give_what_one_round_gives(a: Outputs, b: Outputs, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = diff(a, b, examples=3)
     monkeypatch.setattr(module, "PART", 10)

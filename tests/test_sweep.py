@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -131,7 +133,9 @@ def test_tokens_are_exact_where_they_are_packed_and_estimated_elsewhere(outputs:
 @pytest.mark.parametrize(("signal", "side", "at"), [("words", "min", 41.0), ("short_lines", "max", 0.3)])
 def test_a_run_keeps_what_the_sweep_says(outputs: Outputs, signal: str, side: Any, at: float) -> None:
     (found,) = sweep_signal(Population(outputs), signal, [at], side, samples=0)
-    kept = {row.threshold: row.all_rules.documents for row in found.rows}
+    kept = {row.threshold: row.all_rules.documents + found.rest.documents for row in found.rows}
+    assert all(row.all_rules.documents <= row.kept.documents for row in found.rows)
+    assert found.rest.documents == 9
     assert found.now.documents == kept[found.current or 0] == rerun(outputs)
     assert kept[at] == rerun(outputs, f"quality.{side}_{signal}={at}") != found.now.documents
 
@@ -181,7 +185,50 @@ def test_source_files_have_signals_of_their_own(outputs: Outputs) -> None:
     assert (found.judged.documents, found.population.documents) == (9, len(ROWS))
     assert [row.kept.documents for row in found.rows] == [7]
     assert {one.url for one in found.neighbours} == {"f0.py", "f1.py", "f2.py", "f3.py"}
-    assert found.now.documents - found.rows[0].all_rules.documents == 2
+    assert found.now.documents - found.rows[0].all_rules.documents - found.rest.documents == 2
+
+
+def test_given_thresholds_are_of_the_side_of_the_rule_nearest_in_ratio(outputs: Outputs) -> None:
+    def sides(signal: str, *at: float) -> list[str]:
+        return [one.side for one in sweep_signal(Population(outputs), signal, at, samples=0)]
+
+    assert sides("words") == ["min", "max"]  # 20 in the recipe, 50 and 100,000 published
+    assert sides("words", 50, 80, 120) == ["min"]
+    assert sides("words", 1100) == ["min"]  # 50,050 lies midway
+    assert sides("words", 30_000) == ["max"]
+    assert sides("words", -5, 0) == ["min"]
+    assert sides("short_lines", 0.3) == ["max"]
+    assert sides("code_non_ascii", 1) == ["min"]  # without any rule
+
+
+def test_rules_that_judge_no_document_are_left_out(tmp_path: Path) -> None:
+    files = [row for row in ROWS if "lang" in row]
+    population = Population(build(tmp_path, files, quality={"presets": ["gopher_quality", "code"]}))
+    found = sweep_rules(population, population.rules)
+    prose = [rule.name for rule in population.rules if not rule.signal.startswith("code_")]
+    assert prose == [name for name in found.idle if name in prose]
+    assert found.rows
+    assert {*found.idle}.isdisjoint(row.rule.name for row in found.rows)
+    assert len(found.rows) + len(found.idle) == len(population.rules)
+    assert found.both.shape == (len(found.rows), len(found.rows))
+    shown = say(population.outputs.root)
+    assert f"of the kind that they judge: {len(found.idle)} rules" in shown
+    assert "min_words" not in shown
+
+
+def test_a_command_imports_no_pandas(outputs: Outputs) -> None:
+    code = (
+        "import atexit, sys; from corpus.cli.main import main\n"
+        "sys.argv[0] = 'corpus'\n"
+        "atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
+        "main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "sweep", outputs.root, "words"], capture_output=True, text=True, check=True
+    )
+    loaded = done.stderr.split()
+    assert "pyarrow" in loaded
+    assert "pandas" not in loaded
 
 
 def test_the_margin_is_near_seeded_and_beside_the_threshold(outputs: Outputs) -> None:
@@ -221,7 +268,7 @@ def test_the_language_score_is_weighed_before_its_decision(tmp_path: Path) -> No
     outputs = build(tmp_path, rows, "language", language={"keep": ["en"], "threshold": 0.8}, quality={})
     population = Population(outputs, LANGUAGE)
     (found,) = sweep_signal(population, "language_score", [0.5], "min", samples=1)
-    said = {row.threshold: row.all_rules.documents for row in found.rows}
+    said = {row.threshold: row.all_rules.documents + found.rest.documents for row in found.rows}
     entries = outputs.entries["language/decision"].values()
     assert said[0.8] == found.now.documents == sum(entry.rows_out for entry in entries)
     lower = load(tmp_path / "recipe.yaml", ["language.threshold=0.5"])

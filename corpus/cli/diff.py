@@ -66,7 +66,10 @@ def _unequal(sides: list[Outputs]) -> None:
 def _show(found: Difference, limit: int) -> None:
     print("Settings" if found.settings else "no setting differs")
     for words in found.settings:
-        print(f"  {line(words)}")
+        if words not in found.implied:
+            print(f"  {line(words)}")
+    if found.implied:
+        print(f"  and {len(found.implied)} thresholds that follow from the presets (--json shows them)")
     print()
     _show_counts(found)
     for kind, words in _KINDS.items():
@@ -98,7 +101,7 @@ def _show_counts(found: Difference) -> None:
         made.add_column(head, justify="right")
     for row in found.counts:
         old, new = row["kept"] if row["rule"] is None else row["dropped"]
-        if old != new or (row["rule"] and row["failed"][0] != row["failed"][1]):
+        if old != new:
             what = row["rule"] or "kept"
             made.add_row(
                 *map(escape, (row["stage"], what, console.number(old), console.number(new), _change(old, new)))

@@ -22,6 +22,7 @@ from corpus.report.sweep_signal import Neighbour, SignalSweep, sweep_signal
 from corpus.report.text import line, size
 
 _PAIRS = 8
+_NAMED = 5
 _OTHERS = "are not judged by this signal (source files have signals of their own)"
 _DROPPED = "are not judged by their score (dropped for their language, or source files)"
 
@@ -37,7 +38,8 @@ def sweep_verb(
         str | None, typer.Option(metavar="A,B,C", help="Thresholds to try; else quantiles and those in force.")
     ] = None,
     side: Annotated[
-        Literal["min", "max"] | None, typer.Option(help="Keep what is at least (min) or at most (max) a threshold.")
+        Literal["min", "max"] | None,
+        typer.Option(help="Keep what is at least (min) or at most (max) a threshold; else as the rule nearest --at."),
     ] = None,
     language: Annotated[str | None, typer.Option(help="Only documents in this language.")] = None,
     source: Annotated[str | None, typer.Option(help="Only documents of this source.")] = None,
@@ -99,7 +101,7 @@ def _show_signal(found: SignalSweep, population: Population) -> None:
     print(f"{_reach(found.population, population)}; the recipe keeps {found.now.documents:,} of them.")
     if others := found.population.documents - found.judged.documents:
         why = _DROPPED if population.before == LANGUAGE else _OTHERS
-        print(f"{others:,} of them {why}: left out of `this alone`.")
+        print(f"{others:,} of them {why}: left out of the table; the recipe keeps {found.rest.documents:,} of these.")
     if found.valueless:
         print(f"{found.valueless:,} have no value, and fail at every threshold.")
     made = console.table(f"{found.signal} {op}", title=f"Kept by {found.signal} {op} a threshold")
@@ -110,7 +112,7 @@ def _show_signal(found: SignalSweep, population: Population) -> None:
     made.add_column("with the other rules", justify="right")
     made.add_column("change", justify="right")
     for row in found.rows:
-        change = row.all_rules.documents - found.now.documents
+        change = row.all_rules.documents + found.rest.documents - found.now.documents
         cells = [f"{row.threshold:.9g}", ", ".join(row.marks), f"{row.kept.documents:,}"]
         cells += [_share(row.kept, found.judged), *_sizes(row.kept), f"{row.all_rules.documents:,}"]
         made.add_row(*map(escape, [*cells, f"{change:+,}" if change else "same"]))
@@ -145,9 +147,13 @@ def _show_rules(found: RuleSweep, population: Population) -> None:
         cells = [row.rule.name, f"{row.rule.signal} {row.rule.op} {row.rule.threshold:g}"]
         cells += [f"{row.failed.documents:,}", _share(row.failed, found.population), f"{row.only.documents:,}"]
         made.add_row(*map(escape, [*cells, *_sizes(row.only), f"{row.left.documents:,}"]))
-    console.show(made)
-    print()
+    if found.rows:
+        console.show(made)
+        print()
     _show_overlap(found)
+    if found.idle:
+        which = ", ".join(found.idle) if len(found.idle) <= _NAMED else f"{len(found.idle)} rules (--json names them)"
+        print(f"left out, as no document here is of the kind that they judge: {which}")
     if found.unmeasured:
         print(f"left out, as nothing here measures their signals: {', '.join(found.unmeasured)}")
     made = console.table("", "documents", "share", "text", *(["tokens"] if found.population.tokens is not None else []))

@@ -14,6 +14,8 @@ import pyarrow.compute as pc
 from corpus.documents import ID
 from corpus.errors import CorpusError
 from corpus.plan import setting_changes
+from corpus.quality.config import QualityConfig
+from corpus.quality.rules import RULES
 from corpus.recipe import Recipe
 from corpus.report import tables
 from corpus.report.fates import ABSENT, KEPT, Fates, Names, count, fates
@@ -58,9 +60,11 @@ class Move:
 @dataclass(frozen=True)
 class Difference:
     """`moves` begin with what was lost, then gained, then the rest, the most documents first; `stayed` have the same
-    fate on both sides, `texts` of those that both keep have another text, for which `examples` stand."""
+    fate on both sides, `texts` of those that both keep have another text, for which `examples` stand. Those
+    `implied` of the settings only follow from others: thresholds that other quality presets bring."""
 
     settings: tuple[str, ...]
+    implied: tuple[str, ...]
     counts: tuple[dict[str, Any], ...]
     moves: tuple[Move, ...]
     kept: int
@@ -99,8 +103,10 @@ def diff(before: Outputs, after: Outputs, until: str | None = None, examples: in
         _compare(one, two, names, moves, seen, totals)
     _place(before, after, seen, moves, names)
     ranked = sorted(moves.values(), key=lambda m: (_ORDER.index(m.kind), -m.documents, m.before, m.after))
+    differing = tuple(settings(before, after))
     return Difference(
-        tuple(settings(before, after)),
+        differing,
+        tuple(_implied(before.recipe.quality, after.recipe.quality, differing)),
         tuple(_counts(before, after, until)),
         tuple(ranked),
         **totals,
@@ -115,6 +121,14 @@ def settings(before: Outputs, after: Outputs) -> Iterator[str]:
     for step, old in versions[0].items():
         if (new := versions[1].get(step, old)) != old:
             yield f"code of {step} {old} -> {new}"
+
+
+def _implied(before: QualityConfig | None, after: QualityConfig | None, lines: Sequence[str]) -> Iterator[str]:
+    """The lines on thresholds that no recipe sets apart from its presets, where these differ."""
+    sides = [side for side in (before, after) if side is not None]
+    own = {name for side in sides for name in QualityConfig.unresolved(side.model_dump())}
+    follow = {f"quality.{rule.name}" for rule in RULES if rule.name not in own}
+    yield from (line for line in lines if line.partition(" ")[0] in follow)
 
 
 def _versions(outputs: Outputs) -> dict[str, str]:
@@ -138,7 +152,7 @@ def _raw(recipe: Recipe) -> dict[str, Any]:
 def _counts(before: Outputs, after: Outputs, until: str | None) -> Iterator[dict[str, Any]]:
     """Documents that each stage let through, then those that each rule dropped first and failed at all."""
     steps = [tables.step_tables(side) for side in (before, after)]
-    out = [{row.stage: row.rows_out for row in tables.funnel(side)} for side in steps]
+    out = [{row.stage: row.rows_out for row in tables.funnel(side)} for side in (before, after)]
     drops = [{(row.stage, row.rule): (row.dropped, row.failed) for row in tables.drops(side)} for side in steps]
     for stage in dict.fromkeys([*out[0], *out[1]]):
         yield {"stage": stage, "rule": None, "kept": [side.get(stage) for side in out]}

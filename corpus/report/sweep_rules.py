@@ -28,8 +28,9 @@ class RuleSweep:
     """A rule set over a population.
 
     `both` int64[rules, rules]: documents that fail two rules. `now` is what the recipe's decision keeps; `gained` and
-    `lost` are what the set keeps and the recipe drops, and the other way. `unmeasured` names rules left out because
-    nothing here measures their signals.
+    `lost` are what the set keeps and the recipe drops, and the other way. Left out are the rules that `unmeasured`
+    names, as nothing here measures their signals, and those of `idle`, which judge no document here (rules for source
+    files where there are none, or the other way).
     """
 
     population: Amount
@@ -40,6 +41,7 @@ class RuleSweep:
     rows: tuple[RuleRow, ...]
     both: np.ndarray
     unmeasured: tuple[str, ...]
+    idle: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
         totals = {name: getattr(self, name).to_json() for name in ("population", "kept", "now", "gained", "lost")}
@@ -51,7 +53,8 @@ class RuleSweep:
             for row in self.rows
         ]
         overlap = {"rules": [row.rule.name for row in self.rows], "documents": self.both.tolist()}
-        return {**totals, "rules": rows, "overlap": overlap, "unmeasured": list(self.unmeasured)}
+        out = {"unmeasured": list(self.unmeasured), "idle": list(self.idle)}
+        return {**totals, "rules": rows, "overlap": overlap, **out}
 
 
 def sweep_rules(population: Population, rules: Sequence[Rule]) -> RuleSweep:
@@ -60,14 +63,17 @@ def sweep_rules(population: Population, rules: Sequence[Rule]) -> RuleSweep:
     current = population.rules
     rows = [RuleRow(rule, Amount(), Amount(), Amount()) for rule in asked]
     both = np.zeros((len(asked), len(asked)), np.int64)
+    judges = np.zeros(len(asked), bool)
     whole, kept, now, gained, lost = (Amount() for _ in range(5))
     for batch in population.batches(rule.signal for rule in (*asked, *current)):
         failed = np.zeros((len(asked), len(batch.size)), bool)
         for index, rule in enumerate(asked):
             failed[index] = decide.failing(batch.documents, rule)[0]
+            judges[index] = judges[index] or decide.concerned(batch.documents, rule).any()
         dropped_now = np.zeros(len(batch.size), bool)
         for rule in current:
-            dropped_now |= decide.failing(batch.documents, rule)[0]
+            known = failed[asked.index(rule)] if rule in asked else decide.failing(batch.documents, rule)[0]
+            dropped_now |= known
         how_many = failed.sum(axis=0)
         alive = np.ones(len(batch.size), bool)
         for index, row in enumerate(rows):
@@ -87,4 +93,6 @@ def sweep_rules(population: Population, rules: Sequence[Rule]) -> RuleSweep:
         ):
             amount.add(batch, mask)
     unmeasured = tuple(rule.name for rule in rules if rule not in asked)
-    return RuleSweep(whole, kept, now, gained, lost, tuple(rows), both, unmeasured)
+    idle = tuple(rule.name for rule, some in zip(asked, judges, strict=True) if not some)
+    shown = tuple(row for row, some in zip(rows, judges, strict=True) if some)
+    return RuleSweep(whole, kept, now, gained, lost, shown, both[np.ix_(judges, judges)], unmeasured, idle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -26,7 +27,7 @@ _MARKS = [f"p{100 * share:.0f}" for share in QUANTILES]
 @dataclass(frozen=True)
 class Row:
     """A threshold. `marks`: where it comes from ("recipe", a paper, "p5", "given"); `kept`: what it alone keeps of
-    what is judged; `all_rules`: what the decision keeps with it in the place of the recipe's own."""
+    what is judged; `all_rules`: what the decision keeps of the same with it in the place of the recipe's own."""
 
     threshold: float
     marks: tuple[str, ...]
@@ -37,7 +38,8 @@ class Row:
 @dataclass(frozen=True)
 class SignalSweep:
     """`population` reaches the decision, `judged` of it are judged by the signal (source files, or all others),
-    `valueless` of these have no number and fail at every threshold; `now` is what the recipe's decision keeps."""
+    `valueless` of these have no number and fail at every threshold; `now` is what the recipe's decision keeps, `rest`
+    of it what is not judged: with a threshold the decision keeps that and the row's `all_rules`."""
 
     signal: str
     side: Side
@@ -46,6 +48,7 @@ class SignalSweep:
     valueless: int
     current: float | None
     now: Amount
+    rest: Amount
     rows: tuple[Row, ...]
     neighbours: tuple[Neighbour, ...]
 
@@ -61,7 +64,7 @@ class SignalSweep:
         ]
         return {
             **{name: getattr(self, name) for name in ("signal", "side", "valueless", "current")},
-            **{name: getattr(self, name).to_json() for name in ("population", "judged", "now")},
+            **{name: getattr(self, name).to_json() for name in ("population", "judged", "now", "rest")},
             "thresholds": rows,
             "neighbours": [vars(one) for one in self.neighbours],
         }
@@ -72,6 +75,20 @@ def _sides(signal: str, rules: Sequence[Rule]) -> tuple[Side, ...]:
     known = {rule.op for rule in (*rules, *RULES) if rule.signal == signal}
     found: tuple[Side, ...] = tuple(side for side in ("min", "max") if _OP[side] in known)
     return found or (("max",) if signal == "perplexity" else ("min",))
+
+
+def _nearest_side(signal: str, rules: Sequence[Rule], at: Sequence[float]) -> tuple[Side, ...]:
+    """The bound that thresholds `at` are of: that of the recipe's or published rule nearest to them in ratio."""
+
+    def distance(rule: Rule) -> tuple[float, float]:
+        same_sign = all(one * rule.threshold > 0 for one in at)
+        ratio = sum(abs(math.log(one / rule.threshold)) for one in at) if same_sign else math.inf
+        return ratio, sum(abs(one - rule.threshold) for one in at)
+
+    known = [rule for rule in (*rules, *RULES) if rule.signal == signal]
+    if not known:
+        return _sides(signal, rules)
+    return ("min",) if min(known, key=distance).op == ">=" else ("max",)
 
 
 class _Quality:
@@ -102,12 +119,17 @@ def sweep_signal(
     samples: int = 3,
     seed: int = 1,
 ) -> list[SignalSweep]:
-    """Thresholds `at`, or else quantiles, with the recipe's own and the published one; of one side, or of each it has.
+    """Thresholds `at`, or else quantiles, with the recipe's own and the published one.
+
+    Without a `side`: of that of the rule nearest to `at`, or else of each that the signal has.
 
     The neighbours are `samples` of the nearest documents on each side of the thresholds `at`, or else of the recipe's,
     the published or the median one: the same ones for the same seed. Raises CorpusError when the signal is not stored.
     """
-    which = (side,) if side else _sides(signal, population.rules)
+    if side:
+        which: tuple[Side, ...] = (side,)
+    else:
+        which = _nearest_side(signal, population.rules, at) if at else _sides(signal, population.rules)
     tried = [(threshold, "given") for threshold in at] or _quantiles(population, signal)
     return [_sweep(population, signal, one, tried, samples, seed) for one in which]
 
@@ -125,24 +147,25 @@ def _sweep(
     rows = [Row(threshold, tuple(marks[threshold]), Amount(), Amount()) for threshold in sorted(marks)]
     edges = [threshold for threshold, name in tried if name == "given"] or _edge(marks)
     pools = {(edge, kept): Pool(samples, seed) for edge in dict.fromkeys(edges) for kept in (False, True)}
-    whole, judged, now, valueless = Amount(), Amount(), Amount(), 0
+    whole, judged, now, rest, valueless = Amount(), Amount(), Amount(), Amount(), 0
     others = [] if isinstance(standing, Languages) else [other.signal for other in standing.others]
     for batch in population.batches([signal, *others]):
         value, concerned, passes, kept = standing.values(batch)
-        for amount, mask in ((whole, np.ones(len(value), bool)), (judged, concerned), (now, kept)):
+        everything = np.ones(len(value), bool)
+        for amount, mask in ((whole, everything), (judged, concerned), (now, kept), (rest, kept & ~concerned)):
             amount.add(batch, mask)
         there = concerned & ~np.isnan(value)
         valueless += int(concerned.sum() - there.sum())
         for row in rows:
             keeps = _keeps(value, rule, row.threshold)
             row.kept.add(batch, keeps & concerned)
-            row.all_rules.add(batch, (keeps | ~concerned) & passes)
+            row.all_rules.add(batch, keeps & concerned & passes)
             if samples and row.threshold in edges:
                 pools[row.threshold, True].add(batch, there & keeps, value, row.threshold)
                 pools[row.threshold, False].add(batch, there & ~keeps, value, row.threshold)
     found = [Neighbour(edge, kept, *pick) for (edge, kept), pool in pools.items() for pick in pool.picks(samples)]
     neighbours = tuple(shown(population, found))
-    return SignalSweep(signal, side, whole, judged, valueless, standing.threshold, now, tuple(rows), neighbours)
+    return SignalSweep(signal, side, whole, judged, valueless, standing.threshold, now, rest, tuple(rows), neighbours)
 
 
 def _rule(signal: str, side: Side) -> Rule:
