@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -214,21 +212,6 @@ def test_rules_that_judge_no_document_are_left_out(tmp_path: Path) -> None:
     shown = say(population.outputs.root)
     assert f"of the kind that they judge: {len(found.idle)} rules" in shown
     assert "min_words" not in shown
-
-
-def test_a_command_imports_no_pandas(outputs: Outputs) -> None:
-    code = (
-        "import atexit, sys; from corpus.cli.main import main\n"
-        "sys.argv[0] = 'corpus'\n"
-        "atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
-        "main()"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, "sweep", outputs.root, "words"], capture_output=True, text=True, check=True
-    )
-    loaded = done.stderr.split()
-    assert "pyarrow" in loaded
-    assert "pandas" not in loaded
 
 
 def test_the_margin_is_near_seeded_and_beside_the_threshold(outputs: Outputs) -> None:
