@@ -69,7 +69,7 @@ class SourceConfig(Config):
     `kind: code`: a checkout, an archive, or a folder of them. `kind: dataset`: a folder that `datasets` saved, or the
     dataset's name on the Hugging Face hub (`owner/name`)."""
     columns: dict[Column, str] = Field(default={"text": "text"})
-    """Our column -> the input's column (`jsonl`, `csv`, `parquet`, `arrow`, `dataset`). A mapped `id` is in the locator."""
+    """Our column -> the input's column (`jsonl`, `csv`, `parquet`, `arrow`, `dataset`). The locator keeps an `id`."""
     dataset: DatasetOptions | None = None
     """Configuration, split and revision of a Hugging Face dataset (`kind: dataset`)."""
     code: CodeOptions | None = None
