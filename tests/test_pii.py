@@ -71,7 +71,9 @@ def planted(recipe: Write, tmp_path: Path) -> Write:
 
     def write(**sections: object) -> Path:
         raw = yaml.safe_load(
-            recipe(**({"tokenizer": None, "pack": None, "language": None, "pii": POLICY} | sections)).read_text()
+            recipe(
+                **(dict.fromkeys(("language", "dedup", "tokenizer", "pack")) | {"pii": POLICY} | sections)
+            ).read_text()
         )
         columns = {name: name for name in ("url", "text", "title", "author")}
         raw["sources"] = [{"name": "rows", "kind": "jsonl", "path": str(source), "columns": columns}]
@@ -153,6 +155,9 @@ def test_no_command_prints_what_was_found(
     shutil.copytree(out, other)
     second = corpus_command("pii", other, "--default", "drop")
     printed = [text for ended in (first, second) for text in (ended.stdout, ended.stderr)]
+    account = [line.split() for line in second.stdout.splitlines()]
+    assert ["kind", "policy", "documents", "hits", "masked", "dropped"] in account
+    assert ["phone", "count", "1", "1", "0", "0"] in account
     assert (first.returncode, second.returncode) == (0, 0), printed
     printed.append((out / "report/index.html").read_text())
     (path,) = (out / "extract").glob("*.parquet")

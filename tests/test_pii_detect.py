@@ -77,7 +77,7 @@ def test_look_alikes_are_no_hits(what: str) -> None:
     ("text", "kind", "value"),
     [
         ("(mail me: ada..lovelace@mail.example.co.uk.)", "email", "lovelace@mail.example.co.uk"),
-        ("Ä: jörg@müller.example, ada@example.org", "email", "ada@example.org"),
+        ("Ä: jörg@müller.example", "email", "jörg@müller.example"),
         ("dial 1 (800) 555-0199", "phone", "1 (800) 555-0199"),
         ("Tel. 030/901820-14", "phone", "030/901820-14"),
         ("call +1 212-555-0123 x45 now", "phone", "+1 212-555-0123 x45"),

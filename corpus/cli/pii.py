@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -24,3 +25,21 @@ def pii_verb(
 ) -> None:
     """Find personal data and secrets; count or mask them, or drop their documents."""
     run_stage(folder, "pii", {"default": default}, sets, Limits(workers, memory, hang))
+    _show(folder)
+
+
+def _show(folder: Path) -> None:
+    """What was found, a row a kind."""
+    from corpus.cli.console import number, show, table
+    from corpus.report import results
+    from corpus.report.outputs import Outputs
+
+    rows = [row for row in results.pii(Outputs.open(folder)) if row.hits]
+    if not rows:
+        print("nothing was found of the kinds that were looked for")
+        return
+    made = table("kind", "policy", "documents", "hits", "masked", "dropped")
+    made.columns[1].justify = "left"
+    for row in rows:
+        made.add_row(row.kind, row.policy, *(number(n) for n in (row.documents, row.hits, row.masked, row.dropped)))
+    show(made)

@@ -37,6 +37,7 @@ def _bytes(text: str) -> np.ndarray:
 
 _CLASSES = _classes()
 _WORD = np.array([chr(c).isalnum() and c < 128 for c in range(256)])
+_LABEL = _WORD | (np.arange(256) >= 128)  # of domains; letters of other alphabets are told apart later
 _BEGIN, _GITHUB, _PAT, _HOOKS = _bytes("-----BEGIN"), _bytes("github"), _bytes("pat_"), _bytes("hooks.slack.com")
 _SE, _RET, _APP, _OX = _bytes("se"), _bytes("ret"), _bytes("app-"), _bytes("ox")
 _KIA, _SIA, _IZA = _bytes("KIA"), _bytes("SIA"), _bytes("Iza")
@@ -65,13 +66,13 @@ def _is_any_case(data, at, begin, end, what):  # type: ignore[no-untyped-def]
 @njit
 def _address(data, at, begin, end):  # type: ignore[no-untyped-def]
     """Whether something like `x@y.zz` lies around the @ at `at`."""
-    if at == begin or data[at - 1] >= 128 or data[at - 1] <= 32:
+    if at == begin or data[at - 1] <= 32:
         return False
     previous, dotted = 46, False
     for i in range(at + 1, min(at + 256, end)):
         c = data[i]
-        if _WORD[c]:
-            if previous == 46 and dotted and i + 1 < end and _WORD[data[i + 1]]:
+        if _LABEL[c]:
+            if previous == 46 and dotted and i + 1 < end and _LABEL[data[i + 1]]:
                 return True
         elif c == 46:
             if previous == 46:
@@ -81,6 +82,17 @@ def _address(data, at, begin, end):  # type: ignore[no-untyped-def]
             return False
         previous = c
     return False
+
+
+@njit
+def _inside(data, at, begin):  # type: ignore[no-untyped-def]
+    """Whether `at` is inside a word of base64, and no escape stands before it."""
+    if at == begin or not (_WORD[data[at - 1]] or data[at - 1] == 45 or data[at - 1] == 95):
+        return False
+    for i in range(max(begin, at - 6), at):  # noqa: SIM110
+        if data[i] == 92 or data[i] == 37 or data[i] == 61:  # \\ % =
+            return False
+    return True
 
 
 @njit
@@ -101,8 +113,7 @@ def _begin_of(kind, data, at, begin, end):  # type: ignore[no-untyped-def]
     if kind == _JWT:
         if at - begin < 2 or data[at - 2] != 101 or data[at - 1] != 121:
             return -1
-        inside = at - begin > 2 and (_WORD[data[at - 3]] or data[at - 3] == 45 or data[at - 3] == 95)
-        return -1 if inside else at - 2
+        return -1 if _inside(data, at - 2, begin) else at - 2
     if kind == _TOKEN:
         if at - begin >= 3 and data[at - 3] == 103 and data[at - 2] == 104:
             return at - 3

@@ -33,11 +33,11 @@ def detect(texts: pa.Array, allow: Collection[str] = ()) -> pa.Table:
     rows, places = candidates(data, offsets)
     allowed = frozenset(value.lower().encode() for value in allow)
     found: list[tuple[int, int, int, str]] = []
-    current, text, floor = -1, b"", 0
+    current, text, floor, kind = -1, b"", 0, ""
     for row, at in zip(rows.tolist(), places.tolist(), strict=True):
         if row != current:
-            current, text, floor = row, data[offsets[row] : offsets[row + 1]].tobytes(), 0
-        if at >= floor and (hit := match(text, at, floor)):
+            current, text, floor, kind = row, data[offsets[row] : offsets[row + 1]].tobytes(), 0, ""
+        if at >= floor and (hit := match(text, at, floor, kind)):
             kind, (start, end) = hit
             floor = end
             if not (allowed and _allowed(text[start:end].lower(), kind, allowed)):

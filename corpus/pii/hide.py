@@ -29,7 +29,7 @@ def hidden_parts(text: str, parts: Iterable[tuple[int, int]]) -> list[str]:
     data = text.encode("utf-8", "surrogatepass")
     values = _values(data, KINDS)
     ends = [after for _, after, _ in values]
-    return [_part(data, start, end, values[bisect_right(ends, start) :]) for start, end in parts]
+    return [_part(data, start, end, values, bisect_right(ends, start)) for start, end in parts]
 
 
 def _values(data: bytes, kinds: Collection[str]) -> list[tuple[int, int, str]]:
@@ -38,9 +38,10 @@ def _values(data: bytes, kinds: Collection[str]) -> list[tuple[int, int, str]]:
     return [value for value in scan(data) if value[2] in kinds]
 
 
-def _part(data: bytes, start: int, end: int, values: list[tuple[int, int, str]]) -> str:
+def _part(data: bytes, start: int, end: int, values: list[tuple[int, int, str]], skip: int = 0) -> str:
     at, parts = start, []
-    for first, after, kind in values:
+    for index in range(skip, len(values)):
+        first, after, kind = values[index]
         if first >= end:
             break
         parts += [data[at : max(at, first)], f"<{kind.upper()}>".encode()]

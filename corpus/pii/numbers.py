@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 import re
 
+from corpus.pii import words
+
 Hit = tuple[str, tuple[int, int]]
 
 _LEFT = re.compile(rb"(?<![A-Za-z0-9_@+$#])(?<![0-9][./-])(?<![A-Za-z0-9]-)")
@@ -26,33 +28,27 @@ def before(data: bytes, at: int, length: int = 40) -> bytes:
     return data[max(0, at - length) : at]
 
 
-_OTHER = re.compile(
-    rb"(?i)\b(?:order|invoice|item|part|serial|s/n|sku|isbn|issn|doi|model|case|ticket|tracking|ref(?:erence)?|batch|lot|"
-    rb"version|uuid|hash|transaction|timestamp|id)\W{0,3}(?:no|number|nr|code|id)?[^A-Za-z0-9]{0,3}$"
-)
-
-
 def named_otherwise(data: bytes, at: int) -> bool:
     """Whether the words in front say that a number is something else: `Order no. 4...`."""
-    return _OTHER.search(before(data, at, 32)) is not None
+    return words.OTHER.search(before(data, at, 32)) is not None
 
 
-# Groups as cards print them, or all digits in a row (ISO/IEC 7812).
+# Groups as cards print them, or all digits in a row (ISO/IEC 7812): Maestro's shortest, most (UnionPay's and others may
+# go on), American Express, Diners.
 _CARD = re.compile(
-    rb"(?:\d{4}([ -])\d{4}\1\d{4}\1\d{4}(?:\1\d{3})?|3[47]\d\d([ -])\d{6}\2\d{5}|3[0689]\d\d([ -])\d{6}\3\d{4}|"
-    rb"\d{12,19})(?!\d)"
+    rb"(?:(?P<most>\d{4}([ -])\d{4}\2\d{4}\2\d{4})(?:\2\d{1,3}(?!\d))?|\d{4}([ -])\d{4}\3\d{4}(?!\3?\d)|"
+    rb"3[47]\d\d([ -])\d{6}\4\d{5}|3[0689]\d\d([ -])\d{6}\5\d{4}|\d{12,19})(?!\d)"
 )
-_CARD_WORDS = re.compile(
-    rb"(?i)card|visa|master|amex|american express|diners|discover|jcb|unionpay|maestro|credit|debit|payment|"
-    rb"\bcc\b|\bpan\b|carte|karte|tarjeta"
-)
+# Constants of programs: a factor, an argument.
+_CONSTANT = re.compile(rb" ?[*^]|[uUlL]")
+_ARGUMENT = re.compile(rb"[A-Za-z0-9_]\($")
 
 
-def _issuer(digits: str) -> bool:
+def _issuer(digits: bytes) -> bool:
     """Whether prefix and length are American Express', Diners', Discover's, JCB's, Maestro's, Mastercard's, Mir's,
     UnionPay's or Visa's."""
     n, two, three, four = len(digits), int(digits[:2]), int(digits[:3]), int(digits[:4])
-    if digits[0] == "4":
+    if digits[:1] == b"4":
         return n in (13, 16, 19)
     if 51 <= two <= 55 or 2221 <= four <= 2720 or 2200 <= four <= 2204:
         return n == 16
@@ -67,24 +63,36 @@ def _issuer(digits: str) -> bool:
     return four in (5018, 5020, 5038, 5893, 6304, 6390, 6759, 6761, 6762, 6763)
 
 
-def luhn(digits: str) -> bool:
+_DOUBLED = bytes.maketrans(b"0123456789", bytes(sum(divmod(2 * digit, 10)) for digit in range(10)))
+
+
+def luhn(digits: bytes) -> bool:
     """ISO/IEC 7812-1, annex B."""
-    doubled = (sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
-    return (sum(int(digit) for digit in digits[-1::-2]) + sum(doubled)) % 10 == 0
+    single = digits[-1::-2]
+    return (sum(single) - 48 * len(single) + sum(digits[-2::-2].translate(_DOUBLED))) % 10 == 0
 
 
 def payment_card(data: bytes, at: int) -> Hit | None:
     """15 or 16 digits in a row, or groups, or any length after a word such as `card`."""
     found = _CARD.match(data, at)
-    if not found or not left(data, at) or not right(data, found.end()):
+    if not found or not left(data, at):
         return None
-    digits = found.group().translate(None, b" -").decode()
-    if len(set(digits)) < 2 or not _issuer(digits) or not luhn(digits):
-        return None
-    bare = len(digits) == found.end() - at and not _CARD_WORDS.search(before(data, at, 64))
-    if bare and (len(digits) not in (15, 16) or named_otherwise(data, at)):
-        return None
-    return "payment_card", found.span()
+    # A last group may be no part of it, but the code on its back.
+    for end in sorted({found.end(), found.end("most")} - {-1}, reverse=True):
+        digits = data[at:end].translate(None, b" -")
+        if luhn(digits) and len(set(digits)) > 1 and _issuer(digits) and right(data, end):
+            told = words.CARD.search(before(data, at, 64))
+            return ("payment_card", (at, end)) if told or _tells_card(data, at, end, digits) else None
+    return None
+
+
+def _tells_card(data: bytes, at: int, end: int, digits: bytes) -> bool:
+    """Whether prefix, check digit and groups say enough, without a word."""
+    if len(digits) < end - at:
+        return len(digits) > 12
+    if len(digits) not in (15, 16) or named_otherwise(data, at):
+        return False
+    return not _CONSTANT.match(data, end) and not _ARGUMENT.search(before(data, at, 2))
 
 
 # SWIFT's IBAN registry: length by country.
@@ -93,9 +101,9 @@ _IBAN_LENGTHS = {
     for length, countries in (
         (15, "NO"),
         (16, "BE"),
-        (18, "DK FI FO GL NL SD"),
+        (18, "DK FI FK FO GL NL SD"),
         (19, "MK SI"),
-        (20, "AT BA EE KZ LT LU XK"),
+        (20, "AT BA EE KZ LT LU MN XK"),
         (21, "CH HR LI LV"),
         (22, "BG BH CR DE GB GE IE ME RS VA"),
         (23, "AE GI IL IQ OM SO TL"),
@@ -103,7 +111,7 @@ _IBAN_LENGTHS = {
         (25, "LY PT ST"),
         (26, "IS TR"),
         (27, "BI DJ FR GR IT MC MR SM"),
-        (28, "AL AZ BY CY DO GT HU LB PL SV NI"),
+        (28, "AL AZ BY CY DO GT HN HU LB PL SV NI"),
         (29, "BR EG PS QA UA"),
         (30, "JO KW MU YE"),
         (31, "MT SC"),
@@ -112,7 +120,10 @@ _IBAN_LENGTHS = {
     )
     for country in countries.split()
 }
-_IBAN = re.compile(rb"(?<![A-Za-z0-9])[A-Z]{2}\d\d(?:[ -]?[A-Z0-9]){11,40}")
+_IBAN = re.compile(rb"(?<![A-Za-z0-9])[A-Z]{2}\d\d(?:(?:[ -]|\xc2\xa0|\xe2\x80\xaf)?[A-Z0-9]){11,40}")
+
+
+_ALNUM = [chr(byte).isalnum() and byte < 128 for byte in range(256)]
 
 
 def iban(data: bytes, at: int, floor: int) -> Hit | None:
@@ -124,7 +135,7 @@ def iban(data: bytes, at: int, floor: int) -> Hit | None:
         return None
     end, value = start, ""
     while end < found.end() and len(value) < length:
-        value += chr(data[end]) if data[end] not in b" -" else ""
+        value += chr(data[end]) if _ALNUM[data[end]] else ""
         end += 1
     if (
         len(value) < length
@@ -135,8 +146,9 @@ def iban(data: bytes, at: int, floor: int) -> Hit | None:
     return "iban", (start, end)
 
 
-_SSN = re.compile(rb"(?!000|666|9)\d{3}([ -]?)(?!00)\d\d\1(?!0000)\d{4}(?!\d)")
-_SSN_WORDS = re.compile(rb"(?i)\bssns?\b|social security|\bss ?[#n]")
+# Hyphens (U+2010 and U+2011 too) tell; others need a word.
+_SSN = re.compile(rb"(?!000|666|9)\d{3}([ .-]?|\xe2\x80[\x90-\x93])(?!00)\d\d\1(?!0000)\d{4}(?!\d)")
+_HYPHENS = (b"-", b"\xe2\x80\x90", b"\xe2\x80\x91")
 # Numbers that were printed in advertisements and are nobody's.
 _SSN_VOID = (b"078051120", b"219099999")
 
@@ -146,9 +158,9 @@ def us_ssn(data: bytes, at: int) -> Hit | None:
     found = _SSN.match(data, at)
     if not found or not left(data, at) or not right(data, found.end()):
         return None
-    if found.group().translate(None, b" -") in _SSN_VOID:
+    if found.group().replace(found[1], b"") in _SSN_VOID:
         return None
-    told = found[1] == b"-" or _SSN_WORDS.search(before(data, at, 48))
+    told = found[1] in _HYPHENS or words.SSN.search(before(data, at, 48))
     return ("us_ssn", found.span()) if told else None
 
 
@@ -167,28 +179,32 @@ _NOT_PUBLIC = tuple(
         ),
     )
 )
-_VERSION = re.compile(
-    rb"(?i)(?:\b(?:version|ver|release|build|firmware|software|driver|kernel|update|upgrade|patch|section|sec|chapter|clause|"
-    rb"article|figure|table|rev|revision|v|oid)s?\W{0,4}|\xc2\xa7 ?|[A-Za-z0-9][/_-])$"
-)
-_IP_WORDS = re.compile(rb"(?i)\bip|address|host|server|ping|dns|client|remote|subnet|network|login|connect|from|://")
+_DIGITS = b"0123456789. "
+# As `_LEFT`, but `root@23.1.2.3` and `host_8.8.4.4` are written.
+_IPV4_LEFT = re.compile(rb"(?<![A-Za-z0-9+$#])(?<![0-9][./-])")
 
 
 def ipv4(data: bytes, at: int) -> Hit | None:
-    """A public address. One of four small parts (`1.2.3.4`) is more often a version: a word must say otherwise."""
+    """A public address. One of small parts (`1.2.3.4`) is more often a version, a section or an object identifier: a
+    word must say otherwise."""
     found = _IPV4.match(data, at)
-    if not found or not left(data, at):
+    if not found or not _IPV4_LEFT.match(data, at):
         return None
     parts = [int(part) for part in found.group().split(b".")]
     address = int.from_bytes(bytes(parts))
-    if any(address & mask == base for base, mask in _NOT_PUBLIC) or _VERSION.search(before(data, at, 24)):
+    if any(address & mask == base for base, mask in _NOT_PUBLIC):
         return None
-    if max(parts) < 32 and not _IP_WORDS.search(before(data, at)):
+    context = before(data, at)
+    small = max(parts) < 32 or (parts[0] < 3 and parts[1] < 17)
+    if small and not (context.strip(_DIGITS) and words.ADDRESS.search(context)):
+        return None
+    if words.VERSION.search(context[-24:]) and not words.HOST.search(context):
         return None
     return "ipv4", found.span()
 
 
-_IPV6 = re.compile(rb"(?<![A-Za-z0-9_:.])[0-9A-Fa-f]{1,4}:[0-9A-Fa-f:.]{3,41}(?![A-Za-z0-9_])")
+_IPV6 = re.compile(rb"(?<![A-Za-z0-9_.])[0-9A-Fa-f]{1,4}:[0-9A-Fa-f:.]{3,41}(?![A-Za-z0-9_]|:[0-9A-Fa-f:])")
+_IPV6_LONGEST = 45
 _HEX = b"0123456789abcdefABCDEF:"
 _GLOBAL = ipaddress.IPv6Network("2000::/3")
 # Documentation; loopback, mapped and other special ones; private, link-local, multicast.
@@ -199,8 +215,13 @@ _NOT_PUBLIC_6 = tuple(
 
 def ipv6(data: bytes, at: int, floor: int) -> Hit | None:
     """A public address around the digit at `at`: global unicast (2000::/3), or in any range written out in full."""
-    window = before(data, at, 40)
-    start = max(floor, at - len(window) + len(window.rstrip(_HEX)))
+    window = before(data, at, _IPV6_LONGEST)
+    name = window.rstrip(_HEX)
+    if len(window) == _IPV6_LONGEST and not name:
+        return None
+    start = max(floor, at - len(window) + len(name))
+    if name[-1:].isalpha():  # `addr:2a00:...`, `node:2a00:...`, `IPv6:2a00:...`
+        start = data.find(b":", start, at) + 1 or start
     found = _IPV6.match(data, start)
     if not found:
         return None
