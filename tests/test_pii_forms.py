@@ -87,6 +87,7 @@ PHONES: list[tuple[str, list[str]]] = [
     ("2013-01-01 00:00:00 2013-01-01 00:00", NOTHING),
     ('check_call(["truncate", "-s", "5368709120"])', NOTHING),
     ("13,178,002.113936031", NOTHING),
+    ("political entity (800/962\u20131806)", NOTHING),
     ("0(0)52696-7 4611 719", NOTHING),
     ("电话0(212)2001:1", ["0(212)2001"]),
     ("t.simplify() == Rational(49865956897, 5995849160)", NOTHING),

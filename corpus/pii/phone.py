@@ -185,6 +185,7 @@ def _alone(data: bytes, start: int, groups: list[_Group]) -> bool:
     if _national(groups):
         return not pairs or _PAIRS.match(data, end) is not None
     within = data[start - 1 : start] == b"(" and data[end : end + 1] == b")"
+    within = within and all(group.gap in (b" ", b"-") for group in groups[1:])  # years: (800/962-1806)
     return within and [len(group.digits) for group in groups] == [3, 3, 4] and _nanp(_digits(groups))
 
 
