@@ -144,9 +144,14 @@ def test_a_model_that_is_not_right_is_not_loaded(model: ClassifierConfig, tmp_pa
         Scorer(model.model_copy(update={"model_path": str(tmp_path / "gone.bin")}))
     import hashlib
 
+    # fastText loads such a file, and ends the process or predicts nonsense.
+    (tmp_path / "cut.bin").write_bytes(whole[: len(whole) // 2])
+    sha = hashlib.sha256(whole[: len(whole) // 2]).hexdigest()
+    with pytest.raises(InputError, match=r"fastText model .*cut\.bin"):
+        Scorer(model.model_copy(update={"model_path": str(tmp_path / "cut.bin"), "model_sha256": sha}))
     (tmp_path / "text.bin").write_bytes(b"no model")
     sha = hashlib.sha256(b"no model").hexdigest()
-    with pytest.raises(InputError, match="fastText cannot load it"):
+    with pytest.raises(InputError, match="is none; give a"):
         Scorer(model.model_copy(update={"model_path": str(tmp_path / "text.bin"), "model_sha256": sha}))
 
 

@@ -244,3 +244,14 @@ def test_a_cache_that_cannot_be_written_is_named(model, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("a file, no folder")
     with pytest.raises(InputError, match="CORPUSMILL_CACHE"):
         locate(LanguageConfig(), tmp_path / "file" / "cache")
+
+
+def test_no_number_is_no_score_and_text_without_letters_may_be_kept():
+    batch = pa.record_batch(
+        {
+            "language": pa.array(["en", "und"]),
+            "language_score": pa.array([float("nan"), 0.0], pa.float32()),
+        }
+    )
+    found = decide(batch, LanguageConfig(keep=("en", "und")))
+    assert [(row["row"], row["rule"]) for row in found.to_pylist()] == [(0, "language_score")]

@@ -105,7 +105,7 @@ def perplexity_verb(
 
 def _prune(text: str) -> tuple[int, ...]:
     parts = text.split(",")
-    if not all(part.strip().isdigit() for part in parts):
+    if not all(part.strip().isascii() and part.strip().isdigit() for part in parts):
         raise CorpusError(f"--prune {text}: write counts by length, for example 0,0,1")
     counts = tuple(int(part) for part in parts)
     if list(counts) != sorted(counts) or counts[0]:

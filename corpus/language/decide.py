@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from corpus.language.codes import UNDETERMINED
 from corpus.language.config import LanguageConfig
 from corpus.language.scripts import disagreements
 
@@ -42,7 +43,8 @@ def decide(batch: pa.RecordBatch, config: LanguageConfig) -> pa.Table:
         tables.append(_failures(rows, "language", none, none, what, wrong))
     least = _thresholds(language, config)
     # The score is a float32: a threshold of 0.65 must not drop a score that prints as 0.65.
-    low = pc.less(batch.column("language_score"), least.cast(pa.float32()))
+    # NaN is not less than anything, and must not stay.
+    low = pc.invert(pc.greater_equal(batch.column("language_score"), least.cast(pa.float32())))
     tables.append(_failures(rows, "language_score", value, least, language, low))
     if config.script == "drop":
         script = batch.column("script")
@@ -62,8 +64,10 @@ def decide(batch: pa.RecordBatch, config: LanguageConfig) -> pa.Table:
 
 def _thresholds(language: pa.Array, config: LanguageConfig) -> pa.Array:
     """The threshold of each document's language."""
-    own = pa.array(list(config.thresholds.values()), pa.float64())
-    position = pc.index_in(language, value_set=pa.array(list(config.thresholds), language.type))
+    # Text without letters has score 0: who keeps it by name means that.
+    thresholds = ({UNDETERMINED: 0.0} if UNDETERMINED in config.keep else {}) | config.thresholds
+    own = pa.array(list(thresholds.values()), pa.float64())
+    position = pc.index_in(language, value_set=pa.array(list(thresholds), language.type))
     return pc.fill_null(own.take(position), config.threshold)
 
 

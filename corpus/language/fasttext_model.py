@@ -103,8 +103,11 @@ def read_model(path: Path) -> FastTextModel:
     needed = words + (bucket if pruned is None else pruned) if longest or word_ngrams > 1 else words
     if rows.shape[1] != dim or outputs.shape[1] != dim or len(rows) < needed or len(outputs) < len(labels):
         raise file.fault("its matrices do not fit its dictionary")
+    # A sum needs no memory, and is not finite where a part is not.
+    if not all(np.isfinite(float(matrix.sum(dtype=np.float64))) for matrix in (rows, outputs)):
+        raise file.fault("its matrices hold what is no number")
     if loss == 1:
-        tree = _tree(counts)
+        outputs, tree = outputs[: len(labels)], _tree(counts)
     else:
         outputs, tree = np.ascontiguousarray(outputs[: len(labels)].T), (np.zeros(0, np.int32), np.zeros(0, np.int32))
     slots = 1 << max(4, (_MEMORY_BYTES // (4 * dim)).bit_length() - 1)

@@ -30,6 +30,10 @@ def load(path: Path, sha256: str | None = None, name: str = "model") -> Any:
     # The class of fasttext's own `load_model` warns on stderr and fails on numpy 2; the binding under it does not.
     from fasttext_pybind import fasttext  # type: ignore[import-not-found]
 
+    from corpus.language.fasttext_model import read_model
+
+    # fastText itself checks nothing: a cut file loads, or ends the process.
+    read_model(path)
     model = fasttext()
     try:
         model.loadModel(str(path))
@@ -68,7 +72,11 @@ class Scorer:
         scores = np.zeros(len(some))
         if len(some):
             given = [f"{line}\n" for line in some.to_pylist()]
-            labels, shares = self._model.multilinePredict(given, self._labels, 0.0, "strict")
+            try:
+                labels, shares = self._model.multilinePredict(given, self._labels, 0.0, "strict")
+            except (RuntimeError, ValueError) as error:
+                name, path = self._preparation.name, self._preparation.model_path
+                raise InputError(f"classifier {name}: {path} cannot score ({error}); get the model again") from error
             scores = np.array([self._one(*pair) for pair in zip(labels, shares, strict=True)], np.float64)
         if some is lines or len(some) == len(lines):
             return pa.array(scores)
