@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from corpus.engines.worker import die_with
+
 
 def fit(settings: dict[str, Any]) -> dict[str, Any]:
     """Train on `settings["input"]`, save to `settings["output"]`; words, labels and whether a number is none."""
@@ -44,4 +46,6 @@ def fit(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(fit(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))))
+    asked = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    die_with(asked["parent"])
+    print(json.dumps(fit(asked)))

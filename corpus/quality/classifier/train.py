@@ -191,7 +191,7 @@ def _fit(pool: Pool, parts: Split, settings: Settings, scratch: Path, model: Pat
     lines, asked = scratch / "train.txt", scratch / "fit.json"
     pool.write(parts.train, lines)
     buckets = settings.buckets if settings.word_ngrams > 1 else 0
-    given = asdict(settings) | {"input": str(lines), "output": str(model), "buckets": buckets}
+    given = asdict(settings) | {"input": str(lines), "output": str(model), "buckets": buckets, "parent": os.getpid()}
     asked.write_text(json.dumps(given), encoding="utf-8")
     command = [sys.executable, "-m", "corpus.quality.classifier.fit", str(asked)]
     # glibc fills what it allocates with the complement: zeros, where fastText reads what it never wrote.
