@@ -17,8 +17,9 @@ import pytest
 import yaml
 
 from corpus.errors import CorpusError, InputError
+from corpus.intervals import share_interval
 from corpus.quality.classifier.config import ClassifierConfig, Preparation
-from corpus.quality.classifier.evaluate import auc, auc_interval, evaluate, share_interval
+from corpus.quality.classifier.evaluate import auc, auc_interval, evaluate
 from corpus.quality.classifier.examples import Input, labelled, texts
 from corpus.quality.classifier.model import Scorer
 from corpus.quality.classifier.pool import Collector, split

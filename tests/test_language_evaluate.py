@@ -14,8 +14,9 @@ import pytest
 import yaml
 
 from corpus.errors import CorpusError, InputError
+from corpus.intervals import wilson
 from corpus.language.config import LanguageConfig
-from corpus.language.evaluate import evaluate, wilson
+from corpus.language.evaluate import evaluate
 from corpus.language.model import locate
 from corpus.language.sample import Sample
 

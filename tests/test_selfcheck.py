@@ -13,9 +13,10 @@ import pytest
 from corpus.dedup.clusters import CLUSTERS
 from corpus.documents import DOCUMENT, ID, LEDGER
 from corpus.errors import InputError
+from corpus.intervals import share_interval
 from corpus.recipe import Recipe, parse
 from corpus.report.outputs import Outputs
-from corpus.report.selfcheck import KindResult, SelfCheck, check, read_truth, wilson
+from corpus.report.selfcheck import KindResult, SelfCheck, check, read_truth
 from corpus.store import StepFolder, Writer
 
 PARTITIONS = ("a", "b")
@@ -266,9 +267,9 @@ def test_wilson_against_published_values() -> None:
         (0, 20, 0.0, 0.1611),
         (1, 29, 0.0061, 0.1718),
     ):
-        assert wilson(right, n) == pytest.approx((low, high), abs=5e-5)
-    assert wilson(0, 0) == (0.0, 1.0)
-    assert wilson(20, 20)[1] == 1.0
+        assert share_interval(right, n) == pytest.approx((low, high), abs=5e-5)
+    assert share_interval(0, 0) == (0.0, 1.0)
+    assert share_interval(20, 20)[1] == 1.0
     assert KindResult("x", 3, 0, 0, 0, 3).share is None
 
 

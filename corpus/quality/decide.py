@@ -12,7 +12,6 @@ from corpus.errors import CorpusError
 from corpus.quality import names
 from corpus.quality.rule import Rule
 
-IS_CODE = "programming_language"
 VERDICTS = pa.schema(
     [
         pa.field("row", pa.int64(), nullable=False),
@@ -49,10 +48,10 @@ def values(documents: pa.RecordBatch, signal: str) -> np.ndarray:
 
 def concerned(documents: pa.RecordBatch, rule: Rule) -> np.ndarray:
     """bool[documents]: which ones a rule judges: source files whose language has the signal, or all others."""
-    if IS_CODE not in documents.schema.names:
+    if names.IS_CODE not in documents.schema.names:
         return np.full(len(documents), not names.is_code(rule.signal))
     if not names.is_code(rule.signal):
-        return documents.column(IS_CODE).is_null().to_numpy(zero_copy_only=False)
+        return documents.column(names.IS_CODE).is_null().to_numpy(zero_copy_only=False)
     return _stored(documents, rule.signal).is_valid().to_numpy(zero_copy_only=False)
 
 

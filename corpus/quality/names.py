@@ -99,6 +99,9 @@ PERPLEXITY = Signal("perplexity", "of the words under an n-gram model (`quality.
 SCORE = "score_"
 """`score_NAME`: a signal a classifier of `quality.classifiers`."""
 
+IS_CODE = "programming_language"
+"""The document column that source files have, and nothing else."""
+
 _CODE_NAMES = frozenset(signal.name for signal in CODE)
 _TEXT_NAMES = frozenset(signal.name for signal in TEXT)
 

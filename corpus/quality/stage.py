@@ -16,12 +16,11 @@ from corpus.plan import Step, Task
 from corpus.quality.classifier import stage as classifier
 from corpus.quality.config import QualityConfig
 from corpus.quality.filters import stage as filters
+from corpus.quality.names import IS_CODE
 from corpus.quality.perplexity import stage as perplexity
 from corpus.quality.rules import RULES
 from corpus.recipe import Recipe
 from corpus.store import Writer
-
-_IS_CODE = "programming_language"
 
 
 def steps(recipe: Recipe) -> list[Step]:
@@ -38,7 +37,7 @@ def steps(recipe: Recipe) -> list[Step]:
             "3",
             config,
             fields=("line_rules",),
-            needs=("id", "text", *([_IS_CODE] if code else [])),
+            needs=("id", "text", *([IS_CODE] if code else [])),
             adds=("signals",),
             edits=bool(config.line_rules),
         ),
@@ -54,7 +53,7 @@ def steps(recipe: Recipe) -> list[Step]:
         "2",
         config,
         fields=("bounds", *(rule.name for rule in RULES)),
-        needs=("id", *looked_at, *([_IS_CODE] if code else [])),
+        needs=("id", *looked_at, *([IS_CODE] if code else [])),
         filters=True,
     )
     return [*measuring, decision, *filters.steps(config)]
@@ -67,7 +66,7 @@ def _code_step(config: QualityConfig) -> Step:
         "1",
         config,
         fields=(),
-        needs=("id", "text", _IS_CODE),
+        needs=("id", "text", IS_CODE),
         adds=("code_signals",),
     )
 
@@ -87,8 +86,8 @@ def signals(task: Task, out: Writer, beat: Callable[[int], None]) -> None:
         ids, text, removed = batch.column("id"), batch.column("text"), None
         if edits is not None:
             spans, removed = edit_and_count(text, rules)
-            if _IS_CODE in batch.schema.names:  # a line of code needs no full stop
-                prose = batch.column(_IS_CODE).is_null()
+            if IS_CODE in batch.schema.names:  # a line of code needs no full stop
+                prose = batch.column(IS_CODE).is_null()
                 spans = spans.filter(prose.take(spans.column("row").combine_chunks()))
                 removed[~prose.to_numpy(zero_copy_only=False)] = 0
             edits.write(spans.append_column("id", ids.take(spans.column("row").combine_chunks())))
@@ -108,7 +107,7 @@ def code_signals(task: Task, out: Writer, beat: Callable[[int], None]) -> None:
     schema = pa.schema([("id", ID), ("code_signals", CODE_SIGNALS)])
     table = out.table(schema)
     for batch in task.view.batches(task.partition, list(task.step.needs)):
-        found = compute_code(batch.column("text"), batch.column(_IS_CODE))
+        found = compute_code(batch.column("text"), batch.column(IS_CODE))
         table.write(pa.RecordBatch.from_arrays([batch.column("id"), found], schema=schema))
         out.count(len(batch), len(batch))
         beat(len(batch))

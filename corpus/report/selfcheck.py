@@ -7,7 +7,6 @@ stage drops it), and for duplicates `partner_url` and the `jaccard` index of the
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,13 +17,13 @@ import pyarrow.compute as pc
 
 from corpus.documents import ID
 from corpus.errors import InputError
+from corpus.intervals import share_interval
 from corpus.pii.kinds import RULE
 from corpus.pii.stage import DECISION
 from corpus.report.lookup import ROWS, bare_texts, scan
 from corpus.report.outputs import BASE, Outputs
 from corpus.store import read_table
 
-_Z = 1.959963984540054  # 95%
 _PAIRS = ("exact_duplicate", "near_duplicate", "similar")
 _ORDER = ("kept", *_PAIRS)
 PAYLOAD = "payload_duplicate"
@@ -53,7 +52,7 @@ class KindResult:
 
     @property
     def interval(self) -> tuple[float, float]:
-        return wilson(self.right, self.judged)
+        return share_interval(self.right, self.judged)
 
 
 @dataclass(frozen=True)
@@ -104,17 +103,6 @@ def _json(kind: KindResult) -> dict[str, Any]:
     low, high = kind.interval
     share = None if kind.share is None else round(kind.share, 4)
     return {**vars(kind), "share": share, "low": round(low, 4), "high": round(high, 4)}
-
-
-def wilson(right: int, n: int) -> tuple[float, float]:
-    """Wilson's score interval of a share, 95%; (0, 1) of nothing."""
-    if not n:
-        return 0.0, 1.0
-    share, z2 = right / n, _Z * _Z
-    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = _Z / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    # At the ends the formula gives 0 and 1, but for rounding.
-    return middle - half if right else 0.0, middle + half if right < n else 1.0
 
 
 @dataclass

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from corpus.dataset import View
 from corpus.errors import CorpusError
-from corpus.quality import decide, names
+from corpus.quality import names
 from corpus.quality.rule import Rule
 from corpus.report import results
 from corpus.report.lookup import ROWS
@@ -120,7 +120,7 @@ class Population:
         """
         wanted = ["id", "bytes", *dict.fromkeys(column(signal) for signal in signals)]
         if self.outputs.recipe.reads_code:
-            wanted.append(decide.IS_CODE)
+            wanted.append(names.IS_CODE)
         chosen = {name: value for name in ("language", "source") if (value := getattr(self, name)) is not None}
         for name in [*chosen, *wanted]:
             if name.partition(".")[0] not in self.view.columns:

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from corpus.documents import ID
 from corpus.errors import CorpusError
-from corpus.quality.decide import IS_CODE
+from corpus.quality.names import IS_CODE
 from corpus.report.lookup import ROWS
 from corpus.report.sweep import LANGUAGE, LANGUAGE_SCORE, Batch, Population
 from corpus.store import read_table

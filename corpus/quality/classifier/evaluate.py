@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-_Z = 1.959964  # 95%
+from corpus.intervals import Z, share_interval
+
 KEPT = (0.95, 0.9, 0.75, 0.5, 0.25, 0.1, 0.05)
 """Shares of the texts whose thresholds are told."""
 GOOD_KEPT = 0.95
@@ -40,7 +41,7 @@ def auc_interval(area: float, positive: int, negative: int) -> tuple[float, floa
 
     def spread(bound: float) -> float:
         shape = 1 + (half - 1) * (1 - bound) / (2 - bound) + (half - 1) * bound / (1 + bound)
-        return _Z * math.sqrt(bound * (1 - bound) * shape / (positive * negative))
+        return Z * math.sqrt(bound * (1 - bound) * shape / (positive * negative))
 
     return (
         _cross(lambda low: area - low - spread(low), 0.0, area),
@@ -54,14 +55,6 @@ def _cross(function: Callable[[float], float], low: float, high: float) -> float
         middle = (low + high) / 2
         low, high = (middle, high) if function(middle) > 0 else (low, middle)
     return (low + high) / 2
-
-
-def share_interval(part: int, whole: int) -> tuple[float, float]:
-    """95% interval of a share: Wilson 1927."""
-    share = part / whole
-    middle = share + _Z**2 / (2 * whole)
-    width = _Z * math.sqrt(share * (1 - share) / whole + _Z**2 / (4 * whole**2))
-    return (middle - width) / (1 + _Z**2 / whole), (middle + width) / (1 + _Z**2 / whole)
 
 
 def evaluate(score: np.ndarray, words: np.ndarray, good: np.ndarray) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +13,25 @@ import pyarrow.compute as pc
 from corpus.errors import InputError
 from corpus.quality.classifier.config import ClassifierConfig
 from corpus.quality.classifier.prepare import prepare
+from corpus.store import sha256_once
 
 
 def load(path: Path, sha256: str | None = None, name: str = "model") -> Any:
     """The fastText binding's model. Raises InputError: no such file, another digest, no classifier."""
     where = f"classifier {name}: {path}"
     try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        found = sha256_once(path)
     except OSError as error:
         raise InputError(f"{where}: cannot be read ({error.strerror}); correct `model_path`") from error
     if sha256 is not None and found != sha256:
         raise InputError(
             f"{where}: its sha256 {found[:12]}… is not {sha256[:12]}…; get the model again or correct `model_sha256`"
         )
+    return _load(path, found, where)
+
+
+@functools.lru_cache(maxsize=4)  # the next task of this process wants the same
+def _load(path: Path, sha256: str, where: str) -> Any:
     # The class of fasttext's own `load_model` warns on stderr and fails on numpy 2; the binding under it does not.
     from fasttext_pybind import fasttext  # type: ignore[import-not-found]
 
