@@ -41,6 +41,8 @@ class Step:
     edits: bool = False
     scope: Literal["partition", "corpus"] = "partition"
     uses: tuple[str, ...] = ()
+    # Output folders of earlier deliveries whose documents it reads.
+    earlier: tuple[Path, ...] = ()
     # (name, sha256) of files beside the sources that the recipe names, a list of domains for one.
     inputs: tuple[tuple[str, str], ...] = ()
     # Watched for hanging and for memory; training is not: it may rightly take hours and all there is.
@@ -80,6 +82,10 @@ class Task:
     # Only for `extract`: what to read, and how.
     piece: Piece | None = None
     source: SourceConfig | None = None
+    # Only for a step with `earlier`: the documents of those folders.
+    earlier: tuple[View, ...] = ()
+    # What the task's worker may hold, in MB; 0: no limit. Decides no byte.
+    memory_mb: int = 0
 
     @property
     def name(self) -> str:

@@ -17,6 +17,7 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from corpus.config import Config
+from corpus.decontaminate.config import DecontaminateConfig
 from corpus.dedup.config import DedupConfig
 from corpus.errors import RecipeError
 from corpus.extract.config import ExtractConfig
@@ -24,6 +25,7 @@ from corpus.fetch.config import FetchConfig
 from corpus.language.config import LanguageConfig
 from corpus.pack.config import PackConfig
 from corpus.pii.config import PiiConfig
+from corpus.planted.config import SelfcheckConfig
 from corpus.quality.config import QualityConfig
 from corpus.sources.config import SourceConfig
 from corpus.tokenizer.config import TokenizerConfig
@@ -31,7 +33,18 @@ from corpus.training.config import TrainConfig
 
 LIMIT = 1 << 20  # bytes of a recipe, and values that it may expand to
 NAME = "recipe.yaml"  # the resolved recipe's name beside the outputs
-SECTIONS = ("extract", "language", "quality", "pii", "dedup", "tokenizer", "pack", "train")
+SECTIONS = (
+    "extract",
+    "language",
+    "quality",
+    "pii",
+    "dedup",
+    "decontaminate",
+    "tokenizer",
+    "pack",
+    "train",
+    "selfcheck",
+)
 
 
 class Recipe(Config):
@@ -49,9 +62,11 @@ class Recipe(Config):
     quality: QualityConfig | None = None
     pii: PiiConfig | None = None
     dedup: DedupConfig | None = None
+    decontaminate: DecontaminateConfig | None = None
     tokenizer: TokenizerConfig | None = None
     pack: PackConfig | None = None
     train: TrainConfig | None = None
+    selfcheck: SelfcheckConfig | None = None
     truth: Path | None = None
     """JSONL of planted pages and what should become of them: the run ends with a self-check against it."""
 

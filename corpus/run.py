@@ -13,7 +13,7 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -107,6 +107,7 @@ def run(
         engines: dict[bool, Engine] = {}
         for step in flow.until(until):
             tasks = flow.tasks(step, pieces, digests)
+            tasks = [replace(task, memory_mb=limits.memory_mb) for task in tasks]
             todo = _prepare(root, step, tasks)
             summary.kept[step.name] = len(tasks) - len(todo)
             if not todo:

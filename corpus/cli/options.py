@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,7 +25,25 @@ StageSet = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 Workers = Annotated[int, typer.Option(min=0, help="Worker processes; 0 takes one a core.")]
-Memory = Annotated[int, typer.Option("--memory", min=0, help="Resident memory a worker may take, in MB; 0: no limit.")]
+
+
+def _megabytes(text: str | int) -> int:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) *([KMGT]?i?B?)", str(text).strip(), re.IGNORECASE)
+    if not found:
+        raise typer.BadParameter(f"{text} is no size; give MB (4096), or a unit with it (512MB, 2GB)")
+    number, unit = float(found[1]), found[2].upper()[:1]
+    return round(number * {"": 1, "B": 1 / (1 << 20), "K": 1 / 1024, "M": 1, "G": 1024, "T": 1 << 20}[unit])
+
+
+Memory = Annotated[
+    int,
+    typer.Option(
+        "--memory",
+        parser=_megabytes,
+        metavar="SIZE",
+        help="Resident memory a worker may take, in MB or with its unit (2GB); 0: no limit.",
+    ),
+]
 Hang = Annotated[float, typer.Option("--hang", min=1, help="Seconds without progress after which a task hangs.")]
 
 

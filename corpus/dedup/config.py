@@ -2,33 +2,88 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from corpus.config import Config
+from corpus.dedup.banding import Banding, choose
+from corpus.dedup.passages.config import PassagesConfig, SentencesConfig, SubstringsConfig
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str | Path) else value
+
+
+def _section(value: Any) -> Any:
+    """`true` and an empty section are the defaults, `false` is none, as with a stage."""
+    return {} if value is True else None if value is False else value
 
 
 class DedupConfig(Config):
     """Which documents count as the same, and which one of them stays."""
 
+    url: bool = False
+    """Of documents with the same address, in canonical form, keep one."""
     exact: bool = True
     """Remove documents whose text is equal but for case and white space."""
     minhash: bool = True
     """Remove near duplicates, found by MinHash and locality-sensitive hashing."""
     ngram: int = Field(5, ge=1, le=64)
     """Words in a shingle; the Jaccard index is that of the sets of shingles."""
-    bands: int = Field(20, ge=1, le=1024)
-    """Bands of a signature: two documents are compared when one band agrees."""
-    rows: int = Field(5, ge=1, le=64)
-    """MinHash values in a band. A pair at J is compared with probability 1 - (1 - J^rows)^bands."""
-    threshold: float = Field(0.8, gt=0, le=1)
-    """Jaccard index from which on two documents are near duplicates."""
-    verify: bool = True
-    """Compute the exact Jaccard index of every pair that the bands suggest; without it, the bands alone
-    decide."""
-    seed: int = Field(1, ge=0)
+    normalise: tuple[Literal["case", "accents", "digits"], ...] = ("case",)
+    """What does not count in a word: its `case`, its `accents`, which `digits` it has."""
+    permutations: int = Field(100, ge=1, le=4096)
+    """MinHash values in a signature, of which `bands` x `rows` are compared."""
+    signature: Literal["corpusmill", "datasketch"] = "corpusmill"
+    """Family of the permutations: our own, or datasketch's, several times slower, for exchange with other tools."""
+    seed: int = Field(1, ge=0, lt=1 << 32)
     """Seed of the MinHash permutations."""
-    keep: Literal["longest", "first_id"] = "longest"
-    """Which document of a cluster stays, among those of highest priority: the longest, or the one with the
-    smallest id (which also settles between equally long ones)."""
+    threshold: float = Field(0.8, gt=0, le=1)
+    """Similarity from which on two documents are near duplicates."""
+    recall: float = Field(0.999, gt=0, lt=1)
+    """Least probability that a pair at `threshold` is compared; `bands` and `rows` are chosen for it."""
+    precision: float | None = Field(None, gt=0, lt=1)
+    """Least precision of the bands alone, were all indices equally frequent; for `verify: false`."""
+    bands: int | None = Field(None, ge=1, le=4096)
+    """Bands of a signature: two documents are compared when one band agrees. Null: chosen."""
+    rows: int | None = Field(None, ge=1, le=64)
+    """MinHash values in a band. A pair at J is compared with probability 1 - (1 - J^rows)^bands. Null: chosen."""
+    verify: bool = True
+    """Compute the exact similarity of every pair that the bands suggest; without it, the bands alone decide."""
+    measure: Literal["jaccard", "containment"] = "jaccard"
+    """What `verify` computes: shared shingles of all, or of the shorter document's."""
+    keep: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ("longest",)
+    """Which document of a cluster stays, criterion after criterion: `highest:SIGNAL`, `lowest:SIGNAL`, `newest`,
+    `oldest`, `longest`, `shortest`; then the one with the smallest id."""
+    against: Annotated[tuple[Path, ...], BeforeValidator(_listed)] = ()
+    """Output folders of earlier deliveries (and what those were compared with): what they have goes here."""
+    lines: Annotated[PassagesConfig | None, BeforeValidator(_section)] = None
+    """Cut out lines that occur in several documents."""
+    paragraphs: Annotated[PassagesConfig | None, BeforeValidator(_section)] = None
+    """Cut out paragraphs that occur in several documents (CCNet, Wenzek et al. 2020)."""
+    sentences: Annotated[SentencesConfig | None, BeforeValidator(_section)] = None
+    """Cut out runs of sentences that occur in several documents (C4, Raffel et al. 2020)."""
+    substrings: Annotated[SubstringsConfig | None, BeforeValidator(_section)] = None
+    """Cut out runs of words that occur several times."""
+
+    @property
+    def banding(self) -> Banding:
+        """Bands and rows as given, or as chosen. Raises ValueError, see `choose`."""
+        if self.bands is None or self.rows is None:
+            return choose(self.threshold, self.recall, self.permutations, self.precision)
+        return Banding(self.bands, self.rows)
+
+    @model_validator(mode="after")
+    def _bands_fit(self) -> DedupConfig:
+        if (self.bands is None) != (self.rows is None):
+            raise ValueError("bands and rows: give both or none")
+        banding = self.banding
+        if banding.bands * banding.rows > self.permutations:
+            needed = banding.bands * banding.rows
+            raise ValueError(
+                f"bands: {banding.bands} x {banding.rows} rows need {needed} values, a signature has "
+                f"{self.permutations}; set permutations={needed}"
+            )
+        return self

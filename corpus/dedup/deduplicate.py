@@ -24,7 +24,7 @@ def near_pairs(signed: np.ndarray, config: DedupConfig, similarity: Similarity) 
     `similarity` has the word; long runs get a `lsh.second_look`, at most two standard deviations of the
     estimate below `threshold`. Without it, all pairs stand, with the estimate as index.
     """
-    runs = lsh.band_runs(signed, config.bands, config.rows)
+    runs = lsh.band_runs(signed, config.banding.bands, config.banding.rows)
     pairs = lsh.run_pairs(runs)
     if not config.verify:
         return pairs, verify.estimate(pairs, signed)
@@ -53,11 +53,11 @@ def deduplicate(
     """`clusters.CLUSTERS`, one row a document, in the order of `ids`; a document stays if its `rule` is null.
 
     `ids` binary(16)[n]; `lengths` int64[n] bytes of text; `keys` of `exact_keys` (None: no exact matching);
-    `signed` uint32[n, bands * rows] of `signatures` (None: no near matching); `shingler` gives `shingles` of
+    `signed` uint32[n, permutations] of `signatures` (None: no near matching); `shingler` gives `shingles` of
     the rows asked for; a higher `priority` float64[n] stays before a lower. Raises ValueError for signatures
     too short.
     """
-    order = preference(ids, lengths, priority, config.keep)
+    order = preference(ids, lengths, priority, config.keep[0])
     leaders = exact_leaders(keys, order)
 
     def similarity(pairs: np.ndarray) -> np.ndarray:
@@ -86,7 +86,7 @@ def deduplicate_texts(
     from corpus.kernels.arrow import string_buffers
 
     keys = exact_keys(texts) if config.exact else None
-    signed = signatures(texts, config.bands * config.rows, config.ngram, config.seed) if config.minhash else None
+    signed = signatures(texts, config.permutations, config.ngram, config.seed) if config.minhash else None
     return deduplicate(
         ids,
         np.diff(string_buffers(texts)[1]),

@@ -12,6 +12,10 @@ from corpus.plan import Step, Task
 from corpus.recipe import Recipe
 from corpus.store import Writer, read_table
 
+# The keys that decide keys and signatures, and those that the clusters have nothing to do with.
+SIGNED_BY = ("url", "exact", "minhash", "ngram", "normalise", "permutations", "signature", "seed")
+PASSAGES = ("lines", "paragraphs", "sentences", "substrings")
+
 
 def steps(recipe: Recipe) -> list[Step]:
     config = recipe.dedup
@@ -21,17 +25,18 @@ def steps(recipe: Recipe) -> list[Step]:
         Step(
             "dedup/signatures",
             "corpus.dedup.stage:signatures",
-            "1",
+            "2",
             config,
-            fields=("exact", "minhash", "ngram", "bands", "rows", "seed"),
+            fields=SIGNED_BY,
             needs=("id", "text"),
             adds=("text_bytes", "exact_key", "signature"),
         ),
         Step(
             "dedup/clusters",
             "corpus.dedup.stage:clusters",
-            "1",
+            "2",
             config,
+            fields=tuple(name for name in type(config).model_fields if name not in (*SIGNED_BY, *PASSAGES)),
             needs=("id", "text_bytes", "exact_key", "signature", "text"),
             scope="corpus",
         ),
@@ -56,7 +61,7 @@ def signatures(task: Task, out: Writer, beat: Callable[[int], None]) -> None:
     from corpus.kernels.minhash import signatures as minhash
 
     config = task.step.config
-    count = config.bands * config.rows
+    count = config.permutations
     wide = pa.binary(4 * count) if config.minhash else pa.null()
     narrow = pa.binary(16) if config.exact else pa.null()
     schema = pa.schema([("id", ID), ("text_bytes", pa.int64()), ("exact_key", narrow), ("signature", wide)])
@@ -96,7 +101,7 @@ def clusters(task: Task, out: Writer, beat: Callable[[int], None]) -> None:
     signed = None
     if config.minhash:
         buffer = table.column("signature").combine_chunks()
-        flat = np.frombuffer(buffer.buffers()[1], "<u4").reshape(-1, config.bands * config.rows)
+        flat = np.frombuffer(buffer.buffers()[1], "<u4").reshape(-1, config.permutations)
         signed = flat[buffer.offset : buffer.offset + len(buffer)]
     found = deduplicate(
         table.column("id").combine_chunks(),

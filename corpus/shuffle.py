@@ -1,0 +1,89 @@
+"""Records partitioned on disk into buckets that each fit in memory: the shuffle of MapReduce (Dean and Ghemawat 2004).
+
+Records are rows of uint64. They are held back in memory, written to one unnamed temporary file, bucket by bucket, when
+they pass half of `memory`, and read again a bucket at a time. Nothing outlives the process: the file has no name.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+
+class Shuffle:
+    """`add` records with the number of their bucket, then read `bucket(i)`; a context manager.
+
+    `folder` should lie on the disk of the outputs, not in a small `/tmp`. `width` uint64s a record; `memory` in bytes.
+    Raises OSError when the disk is full.
+    """
+
+    def __init__(self, folder: Path, buckets: int, width: int = 1, memory: int = 64 << 20) -> None:
+        self.buckets, self.width = buckets, width
+        self._limit = max(memory // 2, 1 << 16)
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 -- closed by `__exit__`
+        self._pending: list[tuple[np.ndarray, np.ndarray]] = []
+        self._held = self._end = 0
+        # Of each bucket: (offset in records, records) of its chunks, in the order of adding.
+        self._chunks: list[list[tuple[int, int]]] = [[] for _ in range(buckets)]
+
+    def __enter__(self) -> Shuffle:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def add(self, numbers: np.ndarray, records: np.ndarray) -> None:
+        """Records uint64[n, width] (or [n], for width 1) into the buckets `numbers` int[n]."""
+        if not len(records):
+            return
+        records = np.ascontiguousarray(records, np.uint64).reshape(-1, self.width)
+        self._pending.append((np.asarray(numbers, np.int32), records))
+        self._held += records.nbytes + 4 * len(records)
+        if self._held > self._limit:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._pending:
+            return
+        numbers = np.concatenate([numbers for numbers, _ in self._pending])
+        records = np.concatenate([records for _, records in self._pending])
+        self._pending, self._held = [], 0
+        if self.buckets > 1:
+            records = records[np.argsort(numbers, kind="stable")]
+        counts = np.bincount(numbers, minlength=self.buckets)
+        start = self._end
+        for bucket in np.flatnonzero(counts):
+            self._chunks[bucket].append((start, int(counts[bucket])))
+            start += int(counts[bucket])
+        view = records.data.cast("B")
+        while view:
+            view = view[os.write(self._file.fileno(), view) :]
+        self._end = start
+
+    def sizes(self) -> np.ndarray:
+        """int64[buckets]: how many records each bucket holds."""
+        self._flush()
+        return np.array([sum(count for _, count in chunks) for chunks in self._chunks], np.int64)
+
+    def bucket(self, number: int) -> np.ndarray:
+        """uint64[m, width]: a bucket's records, in the order of adding."""
+        self._flush()
+        chunks = self._chunks[number]
+        out = np.empty((sum(count for _, count in chunks), self.width), np.uint64)
+        at = 0
+        for offset, count in chunks:
+            view = out[at : at + count].data.cast("B")
+            position = offset * 8 * self.width
+            while view:
+                done = os.preadv(self._file.fileno(), [view], position)
+                if not done:
+                    raise OSError("a temporary file is shorter than what was written to it")
+                view, position = view[done:], position + done
+            at += count
+        return out
