@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpus.documents import DOCUMENT
-from corpus.errors import CorpusError
+from corpus.errors import CorpusError, StoredError
 from corpus.store import StepFolder, read_table, table_name
 
 
@@ -50,7 +50,12 @@ class Cursor:
                     break
                 self._rest = pa.Table.from_batches([batch])
                 continue
-            found = pc.index_in(self._rest.column("id").combine_chunks(), value_set=ids)
+            here = self._rest.column("id").combine_chunks()
+            if not rows and here.slice(0, len(ids)).equals(ids):
+                # Nothing was dropped before: no id has to be looked up.
+                table, self._rest = self._rest.slice(0, len(ids)), self._rest.slice(len(ids))
+                return np.arange(len(ids)), table
+            found = pc.index_in(here, value_set=ids)
             taken = len(found) - found.null_count
             positions.append(self._ascending(found.slice(0, taken)))
             rows.append(self._rest.slice(0, taken))
@@ -73,7 +78,9 @@ class Cursor:
             raise self._foreign()
 
     def _foreign(self) -> CorpusError:
-        return CorpusError(f"{self._path}: holds ids that the base table lacks or in another order; remove its folder")
+        return StoredError(
+            f"{self._path}: holds ids that the base table lacks or in another order; remove its folder", self._path
+        )
 
 
 @dataclass(frozen=True)
@@ -109,7 +116,8 @@ class View:
         for layer in [Layer(self.base), *self._needed(columns)]:
             entry = StepFolder(self.root / layer.step).entry(partition)
             if entry is None:
-                raise CorpusError(f"{self.root / layer.step}: partition {partition} is not committed; run it first")
+                step = self.root / layer.step
+                raise StoredError(f"{step}: partition {partition} is not committed; run it first", step)
             wanted = {f"{partition}.parquet"}
             if layer.edits and "text" in columns:
                 wanted.add(table_name(partition, "edits"))
@@ -140,7 +148,7 @@ class View:
         for batch in read_table(self._path(self.base, partition), ["id", *base_columns], rows):
             table = pa.Table.from_batches([batch])
             for layer, cursor, editor in zip(layers, cursors, editors, strict=True):
-                table = _merge(table, layer, cursor)
+                table = _merge(table, layer, cursor, self.root)
                 if editor is not None:
                     table = _edit(table, editor)
             if table.num_rows:
@@ -153,16 +161,27 @@ class View:
             cursor.finish()
 
 
+@dataclass(frozen=True)
+class Delivery(View):
+    """The documents of an earlier delivery's folder, of several that a task reads.
+
+    `before[k]` is the number, among these, of the delivery that this one calls `k`: it was made with them.
+    """
+
+    before: tuple[int, ...] = ()
+
+
 def _whole(column: str) -> str:
     """The column of which `signals.words` names a field."""
     return column.partition(".")[0]
 
 
-def _merge(table: pa.Table, layer: Layer, cursor: Cursor) -> pa.Table:
+def _merge(table: pa.Table, layer: Layer, cursor: Cursor, root: Path) -> pa.Table:
     """`table` restricted to the layer's documents if it filters, with the layer's columns added."""
     positions, rows = cursor.match(table.column("id").combine_chunks())
     if not layer.filters and len(positions) != table.num_rows:
-        raise CorpusError(f"{layer.step}: holds {len(positions)} of {table.num_rows} documents; remove its folder")
+        path = root / layer.step
+        raise StoredError(f"{path}: holds {len(positions)} of {table.num_rows} documents; remove its folder", path)
     if len(positions) != table.num_rows:
         table = table.take(pa.array(positions))
     if rows is not None:

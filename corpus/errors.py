@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class CorpusError(Exception):
     """What failed, why, and the way out, in one line.
@@ -18,6 +20,20 @@ class CorpusError(Exception):
 
 class InputError(CorpusError):
     """An input that cannot be read at all: a missing file, an unreadable Parquet file."""
+
+
+class StoredError(InputError):
+    """A committed file at `path` that is missing, damaged, or of another state of its folder than what was read before.
+
+    While a run replaces files that is to be expected: the command line then says so (`corpus.cli.main`).
+    """
+
+    def __init__(self, message: str, path: Path) -> None:
+        super().__init__(message)
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), (*self.args, self.path))
 
 
 class RecipeError(CorpusError):

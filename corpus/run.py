@@ -26,6 +26,8 @@ from corpus.sources import Piece, discover
 from corpus.sources.pieces import GROUPED
 from corpus.store import MANIFEST, TEMPORARY, Entry, StepFolder, Writer, sha256_file, write_atomic
 
+LOCK = "run.lock"
+
 
 class Observer(Protocol):
     """What a run tells while it goes on; the command line draws it."""
@@ -88,6 +90,7 @@ def run(
     root, watch = output_of(recipe), observer or Silent()
     flow = Flow.of(recipe, root)
     _require(flow.until(until))
+    flow.prove(flow.until(until))
     summary = Summary()
     with contextlib.ExitStack() as stack:
         if root.is_dir():
@@ -106,27 +109,29 @@ def run(
         digests = source_digests(root, pieces)
         engines: dict[bool, Engine] = {}
         for step in flow.until(until):
-            tasks = flow.tasks(step, pieces, digests)
-            tasks = [replace(task, memory_mb=limits.memory_mb) for task in tasks]
-            todo = _prepare(root, step, tasks)
-            summary.kept[step.name] = len(tasks) - len(todo)
-            if not todo:
-                continue
-            start = time.monotonic()
-            watch.begin(step, len(tasks), todo)
-            if step.limited not in engines:
-                shared = engine(_limits(limits, step)) if engine else _local(_limits(limits, step))
-                engines[step.limited] = stack.enter_context(shared)
-            try:
-                _map(engines[step.limited], step, todo, watch)
-            finally:
-                # What killed workers left; the engine has none at work now. Checkpoints stay until their task is done.
-                StepFolder(root / step.name).clean(keep={item.task.work for item in todo})
-            compiling = engines[step.limited].compiling_seconds
-            watch.end(step, compiling)
-            summary.compiling += compiling
-            summary.done[step.name] = len(todo)
-            summary.seconds[step.name] = time.monotonic() - start
+            with flow.reading(step):
+                tasks = flow.tasks(step, pieces, digests)
+                tasks = [replace(task, memory_mb=limits.memory_mb) for task in tasks]
+                todo = _prepare(root, step, tasks)
+                summary.kept[step.name] = len(tasks) - len(todo)
+                if not todo:
+                    continue
+                start = time.monotonic()
+                watch.begin(step, len(tasks), todo)
+                if step.limited not in engines:
+                    shared = engine(_limits(limits, step)) if engine else _local(_limits(limits, step))
+                    engines[step.limited] = stack.enter_context(shared)
+                try:
+                    _map(engines[step.limited], step, todo, watch)
+                finally:
+                    # What killed workers left; the engine has none at work now. Checkpoints stay until their task is
+                    # done.
+                    StepFolder(root / step.name).clean(keep={item.task.work for item in todo})
+                compiling = engines[step.limited].compiling_seconds
+                watch.end(step, compiling)
+                summary.compiling += compiling
+                summary.done[step.name] = len(todo)
+                summary.seconds[step.name] = time.monotonic() - start
     return summary
 
 
@@ -258,12 +263,25 @@ def source_digests(root: Path, pieces: Sequence[Piece]) -> dict[str, str]:
     return {name: known[-1] for name, known in fresh.items()} | elsewhere
 
 
+def busy(path: Path) -> BusyError | None:
+    """An error for who reads in an output folder, at `path`, while a run holds it; None when none does."""
+    root = next((folder for folder in path.absolute().parents if (folder / LOCK).is_file()), None)
+    if root is None:
+        return None
+    with contextlib.suppress(OSError), (root / LOCK).open("rb") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return BusyError(f"{root}: a run is going on and replaces what was to be read; try again when it has ended")
+    return None
+
+
 @contextlib.contextmanager
 def lock(root: Path) -> Iterator[None]:
     """Hold the output folder. Raises BusyError at once when another driver holds it."""
     try:
         root.mkdir(parents=True, exist_ok=True)
-        stream = (root / "run.lock").open("a+", encoding="utf-8")
+        stream = (root / LOCK).open("a+", encoding="utf-8")
     except OSError as error:
         raise CorpusError(f"{root}: cannot be written ({error.strerror}); choose another `output`") from error
     with stream:
@@ -272,6 +290,11 @@ def lock(root: Path) -> Iterator[None]:
         except OSError as error:
             stream.seek(0)
             holder = stream.read().strip() or "another process"
+            with contextlib.suppress(OSError):
+                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                raise BusyError(
+                    f"{root}: a later delivery is being compared with it; wait for that to end, or stop it"
+                ) from error
             raise BusyError(f"{root}: {holder} is working on it; wait for it to end, or stop it") from error
         stream.seek(0)
         stream.truncate()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
+from corpus.errors import CorpusError
 from corpus.flow import Flow
 from corpus.plan import Step, setting_changes, stale
 from corpus.recipe import Recipe
 from corpus.run import find, output_of, source_digests
-from corpus.store import Entry, StepFolder
+from corpus.store import MANIFEST, Entry, StepFolder
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,15 @@ def status(recipe: Recipe) -> list[StepStatus]:
             reasons.append(f"its input may change: {behind} is stale")
             found.append(StepStatus(step.name, "waits", len(entries), 0, tuple(dict.fromkeys(reasons))))
             continue
-        tasks = flow.tasks(step, pieces, digests)
+        try:
+            tasks = flow.tasks(step, pieces, digests)
+        except CorpusError as error:
+            if not step.earlier:
+                raise
+            # A delivery that it is compared with is gone, or out of date.
+            found.append(StepStatus(step.name, "waits", 1, 0, (str(error),)))
+            behind = step.name
+            continue
         todo = list(stale(tasks))
         reasons = [reason for item in todo for reason in item.reasons]
         state = "stale" if todo else "up to date"
@@ -86,3 +96,11 @@ def verify(
             beat(len(entry.files))
         faults += [f"{path}: no manifest entry names it; remove it if it is yours" for path in folder.strays()]
     return checked, faults
+
+
+def abandoned(recipe: Recipe) -> list[Path]:
+    """The folders of steps that were committed once and that the recipe has no longer, sorted."""
+    root = output_of(recipe)
+    steps = {root / step.name for step in Flow.of(recipe, root).steps}
+    found = [path.parent for pattern in ("*", "*/*") for path in root.glob(f"{pattern}/{MANIFEST}")]
+    return sorted(path for path in found if path not in steps and any(StepFolder(path).manifest.glob("*.json")))

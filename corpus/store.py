@@ -25,7 +25,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from corpus.errors import CorpusError, InputError
+from corpus.errors import CorpusError, StoredError
 
 # Side folders begin with `_`, which pyarrow's and datasets' folder readers pass over: `extract/` reads as one table.
 MANIFEST = "_manifest"
@@ -394,12 +394,19 @@ class Writer:
 def read_table(path: Path, columns: list[str] | None = None, rows: int = 4096) -> Iterator[pa.RecordBatch]:
     """Record batches of a committed table, page checksums verified.
 
-    Raises InputError naming the file when it cannot be read.
+    Raises StoredError naming the file when it cannot be read.
     """
+    # `pre_buffer`, on by default, keeps what it has read until the file is closed.
+    with stored(path), pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:
+        yield from file.iter_batches(batch_size=rows, columns=columns, use_threads=False)
+
+
+@contextlib.contextmanager
+def stored(path: Path) -> Iterator[None]:
+    """Raises StoredError for what pyarrow says of the committed file `path`."""
     try:
-        # `pre_buffer`, on by default, keeps what it has read until the file is closed.
-        with pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:
-            yield from file.iter_batches(batch_size=rows, columns=columns, use_threads=False)
+        yield
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0][:200]
-        raise InputError(f"{path}: cannot be read ({reason}); `corpus verify` names every damaged file") from error
+        why = f"{path}: cannot be read ({reason}); `corpus verify` names every damaged file"
+        raise StoredError(why, path) from error

@@ -162,3 +162,36 @@ def test_the_verb_takes_the_format_from_the_name(outputs: Outputs, tmp_path: Pat
     done = runner.invoke(app, ["export", str(outputs.root), str(tmp_path / "e.csv")])
     assert isinstance(done.exception, CorpusError)
     assert "--format parquet or --format jsonl" in str(done.exception)
+
+
+@pytest.mark.parametrize("form", ["parquet", "jsonl"])
+def test_columns_that_are_named_alone_and_in_their_order(outputs: Outputs, tmp_path: Path, form: Any) -> None:
+    out = tmp_path / f"e.{form}"
+    assert export(outputs, out, form, columns=["content_sha", "locator", "bytes"]) == 4
+    if form == "parquet":
+        rows = pq.read_table(out).to_pylist()
+    else:
+        rows = [json.loads(line) for line in out.read_text().splitlines()]
+    shas = [hashlib.sha256(text.encode()) for text in WANT]
+    want = [sha.digest() if form == "parquet" else sha.hexdigest() for sha in shas]
+    assert [list(row) for row in rows] == [["content_sha", "locator", "bytes"]] * 4
+    assert [row["content_sha"] for row in rows] == want
+    assert [row["bytes"] for row in rows] == [len(text.encode()) for text in WANT]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("id,txt", "--columns: no column 'txt'; did you mean text?"),
+        ("zzzz", "--columns: no column 'zzzz'; there are id, "),
+        ("id,text,id", "--columns: id is there twice"),
+        (" , ", "--columns: names none"),
+    ],
+)
+def test_a_wrong_column_is_one_line_and_writes_nothing(outputs: Outputs, tmp_path: Path, given: str, said: str) -> None:
+    (outputs.root / "recipe.yaml").write_text(RECIPE)
+    out = tmp_path / "e.jsonl"
+    done = CliRunner().invoke(app, ["export", str(outputs.root), str(out), "--columns", given])
+    assert isinstance(done.exception, CorpusError)
+    assert str(done.exception).startswith(said)
+    assert not out.exists()

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -239,3 +240,31 @@ def test_the_same_figure_as_the_gates(kits: Path, corpus_command: Command) -> No
     right = [(row["language"], row["language"]) for row in found["languages"] for _ in range(row["right"])]
     assert found["macro_accuracy"] == pytest.approx(metrics.macro_accuracy(wrong + right))
     assert found["rows"] == len(wrong) + len(right) == 462
+
+
+@pytest.mark.parametrize(("suffix", "row"), [("tsv", "{}\t{}\n"), ("csv", "{},{}\n")])
+def test_rows_are_cut_as_they_are_read(tmp_path: Path, suffix: str, row: str) -> None:
+    path = tmp_path / f"s.{suffix}"
+    path.write_text(row.format("en", "é" * 100_000) * 200 + row.format("de", "  b"))
+    tracemalloc.start()
+    found = [list(batch) for batch in Sample(path, max_chars=50).batches()]
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found == [[["en"] * 200 + ["de"], ["é" * 50] * 200 + ["  b"]]]
+    assert most < 4 << 20
+
+
+def test_batches_end_by_characters_too(tmp_path: Path) -> None:
+    path = tmp_path / "s.tsv"
+    path.write_text(f"en\t{'x' * 1_500_000}\n" * 7)
+    assert [len(codes) for codes, _ in Sample(path).batches()] == [3, 3, 1]
+
+
+def test_what_is_no_code_is_refused_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "s.tsv"
+    path.write_text(f"en\ta\n\n{'long ' * 20}\tb\n")
+    with pytest.raises(InputError, match=r"s\.tsv:3: 'long long long long…' is no language code \(99 characters\)"):
+        list(Sample(path).batches())
+    path.write_text("".join(f"w{number}\ta\n" for number in range(10_001)))
+    with pytest.raises(InputError, match=r"s\.tsv:10001: 'w10000' is no language code \(10,001 different ones\)"):
+        list(Sample(path).batches())

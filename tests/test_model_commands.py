@@ -54,10 +54,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def train(command: Command, *options: object) -> subprocess.CompletedProcess[str]:
+def train(command: Command, *options: object, status: int = 0) -> subprocess.CompletedProcess[str]:
     given = ("--positive", "few.jsonl", "--negative", "bad.jsonl", "--out", "models/m", *TRAINING)
     done = command("quality", "train", *given, *options)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == status, done.stderr
     return done
 
 
@@ -173,3 +173,27 @@ def test_a_test_without_labels_names_its_option(here: Path, corpus_command: Comm
     done = corpus_command("quality", "train", *options)
     assert done.returncode == 1
     assert done.stderr.endswith("corpus: t.csv: no column `label`; --label-column names the labels'\n")
+
+
+def test_the_test_is_read_before_the_training(here: Path, corpus_command: Command) -> None:
+    rows = [{"text": "one", "label": "good"}, {"text": "two", "label": "maybe"}]
+    (here / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = train(corpus_command, "--test", here / "test.jsonl", status=1)
+    assert done.stdout == ""
+    assert "has the label 'maybe', which is neither good nor bad" in done.stderr
+    assert done.stderr.count("\n") == 1
+    (here / "test.jsonl").write_text(json.dumps(rows[0]) + "\n")
+    done = train(corpus_command, "--test", here / "test.jsonl", status=1)
+    assert "test.jsonl: needs texts of both labels" in done.stderr
+
+
+def test_a_model_that_cannot_be_written_is_said_before_the_training(here: Path, corpus_command: Command) -> None:
+    (here / "file").touch()
+    for verb in (
+        ("perplexity", "--reference", here / "good.jsonl"),
+        ("train", "--positive", here / "good.jsonl", "--negative", here / "bad.jsonl"),
+    ):
+        done = corpus_command("quality", *verb, "--out", here / "file" / "model")
+        assert done.returncode == 1
+        assert done.stderr.count("\n") == 1
+        assert str(here / "file") in done.stderr

@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -60,7 +60,11 @@ def test_presets_resolve_to_thresholds() -> None:
     st.lists(st.sampled_from(["c4", "c4_policy", "refinedweb"]), max_size=2),
 )
 def test_a_dump_reads_back_equal(presets: list[str], overrides: dict[str, float | None], lines: list[str]) -> None:
-    config = QualityConfig.model_validate({"presets": presets, "line_rules": lines, **overrides})
+    try:
+        config = QualityConfig.model_validate({"presets": presets, "line_rules": lines, **overrides})
+    except ValidationError as error:
+        assume("would together keep no document" not in str(error))
+        raise
     dumped = json.loads(json.dumps(config.model_dump(mode="json")))
     again = QualityConfig.model_validate(dumped)
     assert again == config == pickle.loads(pickle.dumps(config))

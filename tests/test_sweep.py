@@ -285,6 +285,8 @@ def test_the_command_says_it_in_tables_and_json(outputs: Outputs) -> None:
         (["wrods"], "did you mean words?"),
         (["min_wrds=3"], "did you mean min_words?"),
         (["score_edu"], "no signal, rule or preset"),
+        (["=3"], "sweep: '=3' names no rule; write RULE=THRESHOLD, for example min_words=80"),
+        (["words", ""], "sweep: '' names no rule"),
         (["min_words=many"], "a number, or null"),
         (["max_perplexity=3"], "its recipe does not measure perplexity"),
         (["c4", "--at", "3"], "--at and --side need a signal"),

@@ -21,7 +21,7 @@ from corpus.report import samples
 from corpus.report.history import histories
 from corpus.report.lookup import find, spliced, urls
 from corpus.report.outputs import Outputs
-from corpus.report.text import excerpt, line, plain, size
+from corpus.report.text import beginning, excerpt, indented, line, plain, size
 from corpus.run import run
 
 HOSTILE = "\x1b[31mred\x1b[0m \x9b2J \u202edorw\u202c <script>alert('x')</script>"
@@ -255,6 +255,15 @@ def test_nothing_there(tmp_path: Path, corpus_command: Any) -> None:
     for verb in ("why", "sample", "stats", "report"):
         done = corpus_command(verb, tmp_path, *(["x"] if verb == "why" else []))
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+
+
+def test_a_text_keeps_its_lines() -> None:
+    text = "one\x1b[1m\n\n \n\n  two\t\nthree\n"
+    assert indented(text, "..") == "..one[1m\n\n..  two\n..three"
+    assert indented("", "..") == ""
+    assert beginning("one two\nthree four", 12) == "one two\nthre…"
+    assert beginning("one two\nthree four", 10) == "one two…"
+    assert beginning("one two", 7) == "one two"
 
 
 def test_text_made_fit_to_show() -> None:

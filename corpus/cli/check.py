@@ -16,6 +16,7 @@ def check_verb(target: Target, sets: Set = None, json: Json = False) -> None:
     """Prove a recipe before anything is read."""
     recipe = load(target, sets or ())
     flow = Flow.of(recipe, output_of(recipe))
+    flow.prove(flow.steps)
     pieces = find(recipe)
     files = [file for piece in pieces for file in piece.files]
     size = sum(file.size for file in files)

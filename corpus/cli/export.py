@@ -21,11 +21,14 @@ def export_verb(
     stage: Annotated[
         str | None, typer.Option(help="Documents as they stand after this stage; else at the end.")
     ] = None,
+    columns: Annotated[
+        str | None, typer.Option(metavar="A,B,C", help="These columns alone, in this order: id,text,url.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace OUT if it is there.")] = False,
 ) -> None:
     """Write the surviving documents into one file.
 
-    With all their columns, edits applied; none while a stage is out of date.
+    With all their columns, or those that are named; edits applied; none while a stage is out of date.
     """
     from corpus.cli.console import warn
     from corpus.report.export import export, unmasked
@@ -33,8 +36,11 @@ def export_verb(
     chosen = form or out.suffix.removeprefix(".")
     if chosen not in ("parquet", "jsonl"):
         raise CorpusError(f"export: the format of {out.name} is not known; add --format parquet or --format jsonl")
+    named = [name.strip() for name in columns.split(",") if name.strip()] if columns is not None else []
+    if columns is not None and not named:
+        raise CorpusError("--columns: names none; give some with commas between them, for example id,text,url")
     outputs = Outputs.open(folder)
-    rows = export(outputs, out, "parquet" if chosen == "parquet" else "jsonl", stage=stage, force=force)
+    rows = export(outputs, out, "parquet" if chosen == "parquet" else "jsonl", stage=stage, columns=named, force=force)
     if unmasked(outputs, stage):
         warn(f"{out}: personal data are not masked yet after stage {stage}; stage pii comes later")
     print(f"{out}: {rows:,} documents")

@@ -54,7 +54,7 @@ def evaluate_verb(
     from corpus.language.sample import Sample
 
     config = _config(recipe, sets)
-    rows = Sample(sample, language_column, text_column, header)
+    rows = Sample(sample, language_column, text_column, header, config.max_chars)
     found = _evaluate(rows, config, precision, sample)
     if json:
         print(jsonlib.dumps(found.to_json() | {"bad_rows": dict(sorted(rows.bad.items()))}))

@@ -6,10 +6,11 @@ import importlib
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 from corpus.cli.app import SUBCOMMANDS, VERBS, app
-from corpus.errors import CorpusError
+from corpus.errors import CorpusError, StoredError
 
 # A verb registers on import.
 for _verb in (*VERBS, *SUBCOMMANDS):
@@ -36,15 +37,28 @@ def main() -> None:
     try:
         app()
     except CorpusError as error:
-        for line in str(error).splitlines():
-            print(f"corpus: {line}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _tell(_meanwhile(error.path if isinstance(error, StoredError) else None) or error)
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             _end_of_pipe()
+        if busy := _meanwhile(error.filename if isinstance(error, FileNotFoundError) else None):
+            _tell(busy)
         where = f"{error.filename}: " if error.filename else ""
         print(f"corpus: {where}{error.strerror or error}; mend it and run the same command again", file=sys.stderr)
         sys.exit(1)
+
+
+def _tell(error: CorpusError) -> NoReturn:
+    for line in str(error).splitlines():
+        print(f"corpus: {line}", file=sys.stderr)
+    sys.exit(error.exit_code)
+
+
+def _meanwhile(path: str | Path | None) -> CorpusError | None:
+    """What to say of a file that a reader did not find as a manifest had told, when a run is replacing files there."""
+    from corpus.run import busy
+
+    return busy(Path(path)) if path is not None else None
 
 
 def _end_of_pipe() -> NoReturn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+import os
 import re
 import sys
 from pathlib import Path
@@ -39,24 +40,29 @@ def train_verb(
     label_column: Annotated[str, typer.Option(help="Column of --test's label.")] = "label",
     good_label: Annotated[str, typer.Option(help="--test's label of good texts; else good, hq, positive, 1.")] = "",
     bad_label: Annotated[str, typer.Option(help="--test's label of bad texts; else bad, lq, negative, 0.")] = "",
-    dim: Annotated[int, typer.Option(min=1, help="Size of a word's vector.")] = 64,
+    dim: Annotated[int, typer.Option(min=1, max=1 << 12, help="Size of a word's vector.")] = 64,
     epochs: Annotated[
         int | None,
         typer.Option(
             min=1,
+            max=10_000,
             show_default="5, more for small sets: 25,000 texts seen in all, 100 epochs at most",
             help="How often each text is seen.",
         ),
     ] = None,
     lr: Annotated[float, typer.Option(min=1e-6, max=10, help="Learning rate at the beginning.")] = 0.1,
     word_ngrams: Annotated[int, typer.Option(min=1, max=5, help="Longest run of words that is a feature.")] = 2,
-    buckets: Annotated[int, typer.Option(min=1, help="Rows for runs of words; each takes 4 bytes x dim.")] = 200_000,
-    min_count: Annotated[int, typer.Option(min=1, help="A rarer word has no vector.")] = 3,
+    buckets: Annotated[
+        int, typer.Option(min=1, max=1 << 28, help="Rows for runs of words; each takes 4 bytes x dim.")
+    ] = 200_000,
+    min_count: Annotated[int, typer.Option(min=1, max=1 << 30, help="A rarer word has no vector.")] = 3,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Orders the texts.")] = 1,
     held_out: Annotated[float, typer.Option(min=0.01, max=0.9, help="Share that is kept out to evaluate on.")] = 0.1,
     balance: Annotated[bool, typer.Option(help="Take equally many texts of both classes.")] = True,
     sample: Annotated[int | None, typer.Option(min=10, help="Take at most so many texts of a class.")] = None,
-    max_chars: Annotated[int, typer.Option(min=16, help="Characters of a text that are looked at.")] = 20_000,
+    max_chars: Annotated[
+        int, typer.Option(min=16, max=1 << 30, help="Characters of a text that are looked at.")
+    ] = 20_000,
     lower: Annotated[bool, typer.Option("--lower", help="Lower-case the texts.")] = False,
     quantize: Annotated[bool, typer.Option("--quantize", help="Write a smaller, slightly worse model (.ftz).")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a classifier that is there.")] = False,
@@ -67,12 +73,19 @@ def train_verb(
     from corpus.quality.classifier.card import snippet
     from corpus.quality.classifier.train import Settings, Test, train
     from corpus.quality.snippet import FEW
+    from corpus.report.text import size
 
     def say(line: str) -> None:
         print(line, file=sys.stderr)
 
     if not re.fullmatch(NAME, name):
         raise CorpusError(f"--name {name}: begins with a small letter, then small letters, digits and _")
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if word_ngrams > 1 and (asked := 4 * dim * buckets) > there:
+        raise CorpusError(
+            f"--buckets {buckets} x --dim {dim}: take {size(asked)} of memory, and this machine has {size(there)}; "
+            "lower one of them"
+        )
     settings = Settings(dim, epochs, lr, word_ngrams, buckets, min_count, seed, held_out, balance, sample, quantize)
     report = train(
         positive,

@@ -15,7 +15,7 @@ from corpus.report import samples
 from corpus.report.export import jsonable
 from corpus.report.outputs import Outputs, lateness
 from corpus.report.samples import Sample
-from corpus.report.text import excerpt, line, plain
+from corpus.report.text import beginning, excerpt, indented, line
 
 _CHARS = 400
 
@@ -68,10 +68,8 @@ def _show(sample: Sample, full: bool) -> None:
         print(f"  {sample.step}: {reason(row)}")
     if sample.text is None:
         print(f"  at {line(sample.locator)}; extraction gave no text")
-    elif full:
-        print(plain(sample.text))
     else:
-        print(f"  {excerpt(sample.text, _CHARS)}")
+        print(indented(sample.text if full else beginning(sample.text, _CHARS)))
     print()
 
 

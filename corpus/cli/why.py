@@ -22,7 +22,7 @@ from corpus.report.export import jsonable
 from corpus.report.history import History, StepHistory, histories
 from corpus.report.lookup import find
 from corpus.report.outputs import Outputs, lateness
-from corpus.report.text import excerpt, line, plain
+from corpus.report.text import beginning, indented, line, plain
 
 _EDITS, _CHARS = 10, 300
 _MANY = ("signals", "code_signals")
@@ -88,9 +88,9 @@ def _lines(history: History, recipe: Recipe, every: bool, text: bool) -> Iterato
             yield f"  {name:<18} {line(str(value))}"
     yield f"  {'partition':<18} {history.partition}"
     if history.text is not None:
-        yield f"  {'text':<18} {history.about['bytes']:,} bytes" + (
-            "" if text else f": {excerpt(history.text, _CHARS)}"
-        )
+        yield f"  {'text':<18} {history.about['bytes']:,} bytes"
+        if not text:
+            yield indented(beginning(history.text, _CHARS))
     for step in history.steps:
         yield from _step(step, _rules(recipe, history), every)
     for duplicate in history.duplicates[: None if every else 5]:
@@ -102,7 +102,7 @@ def _lines(history: History, recipe: Recipe, every: bool, text: bool) -> Iterato
         yield f"  {'tokens':<18} {place['shard']}: {place['first_token']:,} to {last:,} ({place['tokens']:,})"
     if text and history.text is not None:
         yield ""
-        yield plain(history.text)
+        yield indented(history.text)
 
 
 def _step(step: StepHistory, rules: Sequence[Rule], every: bool) -> Iterator[str]:
@@ -124,6 +124,9 @@ def _step(step: StepHistory, rules: Sequence[Rule], every: bool) -> Iterator[str
     for row in step.failed:
         more = f" = {line(row['duplicate_url'])}" if row.get("duplicate_url") else ""
         yield f"  {'':<18} {reason(row)}{more}"
+        if "duplicate_folder" in row:
+            folder, locator = row["duplicate_folder"] or "not found any more", row["duplicate_locator"]
+            yield f"  {'':<18} of an earlier delivery, {line(folder)}" + (f", {line(locator)}" if locator else "")
     for name, value in signals.items() if every else ():
         yield f"  {'':<18} {_signal(name, value, rules)}"
     for edit in step.edits[: None if every else _EDITS]:

@@ -79,7 +79,9 @@ class LanguageConfig(_Model):
     @field_validator("keep", "thresholds", mode="before")
     @classmethod
     def _norwegian(cls, value: Any) -> Any:
-        """YAML 1.1 reads a bare `no` as false."""
+        """YAML 1.1 reads a bare `no` as false; `--set language.keep=en` is a list of one."""
+        if isinstance(value, str):
+            return [value]
         if isinstance(value, dict):
             return {"no" if code is False else code: share for code, share in value.items()}
         return ["no" if code is False else code for code in value] if isinstance(value, list) else value

@@ -5,8 +5,10 @@ Every length in the file is checked against what is left of it: a cut or damaged
 
 from __future__ import annotations
 
+import itertools
 import mmap
 import struct
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,10 @@ _LOSSES = (1, 2, 3, 4)  # hierarchical softmax, negative sampling, softmax, one-
 _CENTROIDS = 256
 # Of the table of a pruned model's n-grams; fastText's default is two million.
 _MOST_KEPT = 1 << 26
+# A label's bytes, and how many labels; the largest public tag models have some 300,000.
+_LONGEST_LABEL, _MOST_LABELS = 256, 1 << 20
+# Bytes of a restored matrix by byte of the file: fastText's default, two values a code, gives 8 at most.
+_MOST_RESTORED = 64
 # What the sums of remembered words may take.
 _MEMORY_BYTES = 16 << 20
 
@@ -97,12 +103,10 @@ def read_model(path: Path) -> FastTextModel:
     dim, bucket, shortest, longest, word_ngrams, loss = _arguments(file)
     labels, counts, words, dictionary, eos_row, kept, pruned = _dictionary(file, bucket)
     (quantised,) = file.unpack("?")
-    rows = _quantised(file) if quantised else file.array(np.float32, *file.unpack("2q"))
-    (quantised_output,) = file.unpack("?")
-    outputs = _quantised(file) if quantised and quantised_output else file.array(np.float32, *file.unpack("2q"))
     needed = words + (bucket if pruned is None else pruned) if longest or word_ngrams > 1 else words
-    if rows.shape[1] != dim or outputs.shape[1] != dim or len(rows) < needed or len(outputs) < len(labels):
-        raise file.fault("its matrices do not fit its dictionary")
+    rows = _matrix(file, quantised, needed, dim)
+    (quantised_output,) = file.unpack("?")
+    outputs = _matrix(file, quantised and quantised_output, len(labels), dim)
     # A sum needs no memory, and is not finite where a part is not.
     if not all(np.isfinite(float(matrix.sum(dtype=np.float64))) for matrix in (rows, outputs)):
         raise file.fault("its matrices hold what is no number")
@@ -155,7 +159,7 @@ def _dictionary(
         raise file.fault("ends in its dictionary")
     if kinds[:words].any() or (kinds[words:] != 1).any():
         raise file.fault("has labels among its words")
-    names = [bytes(file.data[offsets[i] : offsets[i + 1] - TRAILER]) for i in range(words, size)]
+    labels = _labels(file, offsets[words:])
     file.at = int(offsets[-1])
     word_bytes = data[: file.at].copy()
     table = np.full(max(2 * size, 16), -1, np.int32)
@@ -177,17 +181,41 @@ def _dictionary(
             raise file.fault("has n-grams outside its table")
         kept[pairs[:, 0]] = pairs[:, 1]
     kept.flags.writeable = False
-    labels = tuple(name.decode("utf-8", "replace").removeprefix(LABEL) for name in names)
     return labels, counts[words:], words, arrays, eos_row, kept, pruned if pruned >= 0 else None
 
 
-def _quantised(file: _File) -> np.ndarray:
-    """Rows of a product-quantised matrix (Joulin et al. 2016, arXiv:1612.03651), float32[rows, dim]."""
-    has_norms, rows, dim, size = file.unpack("?2qi")
-    codes = file.array(np.uint8, size)
-    found = _restored(file, codes, rows, dim)
+def _labels(file: _File, offsets: np.ndarray) -> tuple[str, ...]:
+    from corpus.kernels.fasttext import TRAILER
+
+    if len(offsets) - 1 > _MOST_LABELS:
+        raise file.fault(f"has {len(offsets) - 1:,} labels; {_MOST_LABELS:,} can be used")
+    if int(np.diff(offsets).max()) - TRAILER > len(LABEL) + _LONGEST_LABEL:
+        raise file.fault(f"has a label of over {_LONGEST_LABEL} bytes")
+    labels = []
+    for start, end in itertools.pairwise(offsets.tolist()):
+        name = bytes(file.data[start : end - TRAILER])
+        label = name.decode("utf-8", "replace").removeprefix(LABEL)
+        if not label or not label.isprintable() or " " in label or "\ufffd" in label:
+            raise file.fault(f"has a label that is none: {name!r}")
+        labels.append(label)
+    if len(set(labels)) < len(labels):
+        raise file.fault(f"has the label {Counter(labels).most_common(1)[0][0]} twice")
+    return tuple(labels)
+
+
+def _matrix(file: _File, quantised: bool, least: int, dim: int) -> np.ndarray:
+    """float32[rows, dim], `least` rows and more; a quantised one restored (Joulin et al. 2016, arXiv:1612.03651)."""
+    has_norms = file.unpack("?")[0] if quantised else False
+    rows, width = file.unpack("2q")
+    if rows < least or width != dim:
+        raise file.fault("its matrices do not fit its dictionary")
+    if not quantised:
+        return file.array(np.float32, rows, dim)
+    if rows * dim * 4 > _MOST_RESTORED * len(file.data):
+        raise file.fault(f"has a matrix of {rows:,} rows, more than so small a file holds")
+    found = _restored(file, file.array(np.uint8, *file.unpack("i")), rows, dim)
     if has_norms:
-        found = found * _restored(file, file.array(np.uint8, rows), rows, 1)
+        found *= _restored(file, file.array(np.uint8, rows), rows, 1)
     return found
 
 
@@ -203,6 +231,7 @@ def _restored(file: _File, codes: np.ndarray, rows: int, dim: int) -> np.ndarray
         raise file.fault("has a quantised matrix that does not add up")
     centroids = file.array(np.float32, dim * _CENTROIDS)
     codes = codes.reshape(rows, parts)
+    # Only now: all that the size is made of is known to be in the file.
     found = np.empty((rows, dim), np.float32)
     for m in range(parts):
         width = last if m == parts - 1 else part

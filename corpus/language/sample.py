@@ -13,7 +13,8 @@ from corpus.errors import InputError
 from corpus.report.text import excerpt
 
 LONGEST = 16 << 20  # bytes of a line, characters of a field of CSV
-_ROWS = 4096
+LONGEST_CODE, MOST_CODES = 64, 10_000  # BCP 47 asks for room for 35 characters; GlotLID knows 2,100 languages
+_ROWS, _CHARS = 4096, 4 << 20
 _SHOWN = 80  # characters of the columns' names in a message
 
 
@@ -22,12 +23,22 @@ class Sample:
 
     `.csv` holds RFC 4180, `.jsonl` and `.ndjson` an object a line, anything else columns divided by tabs. A column is a
     number from 1 (by default 1 and 2) or, of the first line, a name; of an object a key (by default `language` and
-    `text`). Raises InputError for a file or a column that is not there.
+    `text`). Of a text the first `max_chars` characters are kept. Raises InputError for a file or a column that is not
+    there.
     """
 
-    def __init__(self, path: Path, language: str | None = None, text: str | None = None, header: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        language: str | None = None,
+        text: str | None = None,
+        header: bool = False,
+        max_chars: int | None = None,
+    ) -> None:
         self.bad: Counter[str] = Counter()
-        self._path = path
+        self._path, self._max_chars = path, max_chars
+        self._line = 0
+        self._codes: dict[str, str] = {}
         self._names: list[str] = []
         try:
             self._file = path.open("rb")
@@ -57,20 +68,36 @@ class Sample:
         return f"{has}see --language-column, --text-column and --header"
 
     def batches(self) -> Iterator[tuple[list[str], list[str]]]:
-        """(codes, texts) of up to 4,096 rows."""
+        """(codes, texts) of up to 4,096 rows or some 4 million characters.
+
+        Raises InputError, with the line, for codes so long or so many that the column can hold none.
+        """
         codes: list[str] = []
         texts: list[str] = []
+        room = _CHARS
         with self._file:
             for record in self._records:
                 row = self._row(record)
                 if row is not None:
-                    codes.append(row[0])
+                    codes.append(self._code(row[0]))
                     texts.append(row[1])
-                if len(codes) == _ROWS:
+                    room -= len(row[1])
+                if len(codes) == _ROWS or room < 0:
                     yield codes, texts
-                    codes, texts = [], []
+                    codes, texts, room = [], [], _CHARS
         if codes:
             yield codes, texts
+
+    def _code(self, code: str) -> str:
+        """The one string that stands for it."""
+        if code not in self._codes:
+            odd = f"{len(code):,} characters" if len(code) > LONGEST_CODE else ""
+            odd = odd or (f"{MOST_CODES + 1:,} different ones" if len(self._codes) >= MOST_CODES else "")
+            if odd:
+                raise InputError(
+                    f"{self._path}:{self._line}: {excerpt(code, 20)!r} is no language code ({odd}); {self.way_out()}"
+                )
+        return self._codes.setdefault(code, code)
 
     def _shown(self) -> str:
         return excerpt(", ".join(self._names), _SHOWN)
@@ -88,6 +115,7 @@ class Sample:
     def _lines(self) -> Iterator[str]:
         """With their ends; bytes that are not UTF-8 as lone surrogates."""
         while line := self._file.readline(LONGEST):
+            self._line += 1
             if len(line) < LONGEST:
                 yield line.decode("utf-8", "surrogateescape")
                 continue
@@ -129,6 +157,9 @@ class Sample:
             self.bad["too few columns"] += 1
             return None
         language, text = record[self._language].strip(), record[self._text]
+        # Blank or not is judged of the whole text, all else of what the model looks at.
+        blank = not text.strip()
+        text = text[: self._max_chars]
         try:
             f"{language}{text}".encode()
         except UnicodeEncodeError:
@@ -136,7 +167,7 @@ class Sample:
             return None
         if not language:
             self.bad["no language"] += 1
-        elif not text.strip():
+        elif blank:
             self.bad["no text"] += 1
         else:
             return language, text

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from corpus.errors import InputError
+from corpus.store import stored
 
 
 def where(shards_dir: Path, shard: str, position: int) -> dict[str, Any]:
@@ -21,7 +22,8 @@ def where(shards_dir: Path, shard: str, position: int) -> dict[str, Any]:
     if not path.exists():
         known = sorted(found.name.split(".")[0] for found in path.parent.glob("*.docs.parquet"))
         raise InputError(f"{shards_dir}: no shard {shard!r}; there are {', '.join(known) or 'none'}")
-    docs = pq.read_table(path, page_checksum_verification=True)
+    with stored(path):
+        docs = pq.read_table(path, page_checksum_verification=True)
     firsts = docs.column("first_token").to_numpy()
     end = int(firsts[-1]) + docs.column("tokens")[-1].as_py()
     if not 0 <= position < end:

@@ -27,6 +27,8 @@ class Bound(Config):
     def _some(self) -> Self:
         if self.min is None and self.max is None:
             raise ValueError("give `min`, `max` or both; null in the place of both removes the bound")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min:g} is above max {self.max:g}, so that no document would be kept")
         return self
 
 
@@ -138,6 +140,22 @@ class QualityConfig(_Thresholds):
         active = {name for preset in presets if isinstance(preset, str) for name in PRESETS.get(preset, ())}
         defaults = {rule.name: rule.threshold for name in active for rule in SETS[name]}
         return defaults | data
+
+    @model_validator(mode="after")
+    def _some_can_pass(self) -> Self:
+        least: dict[str, Rule] = {}
+        for rule in sorted(self.active_rules, key=lambda rule: rule.threshold):
+            if rule.op == ">=":
+                least[rule.signal] = rule  # the highest of several
+        for rule in self.active_rules:
+            other = least.get(rule.signal)
+            if rule.op == "<=" and other and other.threshold > rule.threshold:
+                raise ValueError(
+                    f"{other.name}: {rule.signal} >= {other.threshold:g} and {rule.name}: {rule.signal} <= "
+                    f"{rule.threshold:g} would together keep no document; lower the one, raise the other, or switch "
+                    "one off with null"
+                )
+        return self
 
     @classmethod
     def unresolved(cls, data: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 import os
@@ -21,12 +22,12 @@ from corpus.pii.hide import hide
 from corpus.pii.stage import DECISION
 from corpus.plan import Step
 from corpus.report.outputs import Outputs, changes, lateness
-from corpus.store import TEMPORARY, Table, fsync
+from corpus.store import TEMPORARY, Table, fsync, stored
 
 Format = Literal["parquet", "jsonl"]
 PII = "pii"
 # What dedup works with; of no use outside.
-_WORKING = ("text_bytes", "exact_key", "signature")
+_WORKING = ("text_bytes", "url_key", "exact_key", "signature")
 
 
 def export(
@@ -35,10 +36,13 @@ def export(
     form: Format,
     *,
     stage: str | None = None,
+    columns: Sequence[str] = (),
     force: bool = False,
     beat: Callable[[int], None] = lambda rows: None,
 ) -> int:
     """Write the documents alive after `stage` (None: after all) to the file `out`; returns how many.
+
+    With `columns` these alone, in their order.
 
     Text has every edit applied; `bytes` and `content_sha` are those of the text as written. In JSONL ids and digests
     are hexadecimal, and what is not a number is null. The file appears whole or not at all. Raises CorpusError when
@@ -54,6 +58,7 @@ def export(
         raise CorpusError(f"{out}: is a folder; name a file")
     if out.exists() and not force:
         raise CorpusError(f"{out}: is there already; choose another name, or add --force to replace it")
+    wanted = chosen(schema(view), columns) if columns else schema(view)
     temporary: Path | None = None
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +66,7 @@ def export(
         os.close(handle)
         temporary = Path(name)
         write = _write_parquet if form == "parquet" else _write_jsonl
-        rows = write(view, temporary, _masked(outputs, view), beat)
+        rows = write(view, wanted, temporary, _masked(outputs, view), beat)
         fsync(temporary)
         temporary.chmod(0o644)
         temporary.replace(out)
@@ -106,9 +111,23 @@ def schema(view: View) -> pa.Schema:
     fields = list(DOCUMENT)
     partition = view.partitions()[0]
     for layer in view.layers:
-        stored = pq.read_schema(view.root / layer.step / f"{partition}.parquet")
-        fields += [stored.field(name).remove_metadata() for name in layer.columns if name not in _WORKING]
+        path = view.root / layer.step / f"{partition}.parquet"
+        with stored(path):
+            found = pq.read_schema(path)
+        fields += [found.field(name).remove_metadata() for name in layer.columns if name not in _WORKING]
     return pa.schema(fields)
+
+
+def chosen(all_: pa.Schema, columns: Sequence[str]) -> pa.Schema:
+    """The `columns` of a schema, in their order. Raises CorpusError for one that it lacks, or that is there twice."""
+    for name in columns:
+        if name not in all_.names:
+            near = difflib.get_close_matches(name, all_.names, n=1)
+            more = f"did you mean {near[0]}?" if near else f"there are {', '.join(all_.names)}"
+            raise CorpusError(f"--columns: no column {name!r}; {more}")
+    if twice := sorted({name for name in columns if columns.count(name) > 1}):
+        raise CorpusError(f"--columns: {twice[0]} is there twice")
+    return pa.schema([all_.field(name) for name in columns])
 
 
 def batches(view: View, wanted: pa.Schema, mask: Collection[str] = ()) -> Iterator[pa.RecordBatch]:
@@ -117,19 +136,22 @@ def batches(view: View, wanted: pa.Schema, mask: Collection[str] = ()) -> Iterat
     import hashlib
 
     edited = any(layer.edits for layer in view.layers)
+    of_text = [name for name in ("bytes", "content_sha") if edited and name in wanted.names]
+    extra = ["text"] if of_text and "text" not in wanted.names else []
     for partition in view.partitions():
-        for batch in view.batches(partition, wanted.names):
-            if edited:
+        for batch in view.batches(partition, [*wanted.names, *extra]):
+            for name in of_text:
                 text = batch.column("text")
-                shas = [hashlib.sha256(value.as_buffer()).digest() for value in text]
-                batch = batch.set_column(wanted.names.index("bytes"), "bytes", pc.binary_length(text))
-                batch = batch.set_column(wanted.names.index("content_sha"), "content_sha", pa.array(shas))
-            table = pa.Table.from_batches([batch]).cast(wanted)
+                shas = (hashlib.sha256(value.as_buffer()).digest() for value in text)
+                now = pc.binary_length(text) if name == "bytes" else pa.array(shas, pa.binary())
+                batch = batch.set_column(batch.schema.get_field_index(name), name, now)
+            table = pa.Table.from_batches([batch]).select(wanted.names).cast(wanted)
             yield hide(table, ("title", "author"), mask).combine_chunks().to_batches()[0]
 
 
-def _write_parquet(view: View, path: Path, mask: Collection[str], beat: Callable[[int], None]) -> int:
-    wanted = schema(view)
+def _write_parquet(
+    view: View, wanted: pa.Schema, path: Path, mask: Collection[str], beat: Callable[[int], None]
+) -> int:
     table = Table(path, wanted)
     try:
         for batch in batches(view, wanted, mask):
@@ -140,10 +162,10 @@ def _write_parquet(view: View, path: Path, mask: Collection[str], beat: Callable
     return table.rows
 
 
-def _write_jsonl(view: View, path: Path, mask: Collection[str], beat: Callable[[int], None]) -> int:
+def _write_jsonl(view: View, wanted: pa.Schema, path: Path, mask: Collection[str], beat: Callable[[int], None]) -> int:
     rows = 0
     with path.open("w", encoding="utf-8") as out:
-        for batch in batches(view, schema(view), mask):
+        for batch in batches(view, wanted, mask):
             for row in batch.to_pylist():
                 out.write(json.dumps(jsonable(row), ensure_ascii=False) + "\n")
             rows += len(batch)

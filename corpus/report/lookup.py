@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 
 from corpus.dataset import View
 from corpus.documents import ID
-from corpus.errors import CorpusError, InputError
+from corpus.errors import CorpusError
 from corpus.pii.hide import hidden, hide
 from corpus.report.outputs import BASE, Outputs
-from corpus.store import read_table, table_name
+from corpus.store import read_table, stored, table_name
 
 ROWS, _FEW = 65_536, 1024
 _HEX = re.compile(r"[0-9a-fA-F]{8,32}")
@@ -38,21 +38,17 @@ def fetch(path: Path, ids: Iterable[bytes], columns: list[str], *, bare: bool = 
     `corpus.pii.hide.WORDS` is hidden, unless `bare`.
 
     Of row groups that hold none of the ids, only the ids are read, and the others up to the last of them. Raises
-    InputError when the file cannot be read.
+    StoredError when the file cannot be read.
     """
     wanted = pa.array(sorted(ids), ID)
     parts = []
-    try:
-        with pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:
-            schema = pa.schema([file.schema_arrow.field(name) for name in ["id", *columns]])
-            for group in range(file.num_row_groups):
-                here = file.read_row_group(group, columns=["id"], use_threads=False).column("id")
-                hits = pc.indices_nonzero(pc.is_in(here, value_set=wanted))
-                if len(hits):
-                    parts.append(_rows(file, group, ["id", *columns], hits))
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0][:200]
-        raise InputError(f"{path}: cannot be read ({reason}); `corpus verify` names every damaged file") from error
+    with stored(path), pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:
+        schema = pa.schema([file.schema_arrow.field(name) for name in ["id", *columns]])
+        for group in range(file.num_row_groups):
+            here = file.read_row_group(group, columns=["id"], use_threads=False).column("id")
+            hits = pc.indices_nonzero(pc.is_in(here, value_set=wanted))
+            if len(hits):
+                parts.append(_rows(file, group, ["id", *columns], hits))
     found = pa.concat_tables([schema.empty_table(), *parts]).select(["id", *columns])
     return found if bare else hide(found)
 
@@ -147,6 +143,14 @@ def urls(outputs: Outputs, ids: Iterable[bytes]) -> dict[bytes, str | None]:
             names = pc.coalesce(rows.column("url"), rows.column("locator"))
             found |= dict(zip(rows.column("id").to_pylist(), names.to_pylist(), strict=True))
     return found
+
+
+def named(folder: Path, id_: bytes) -> tuple[str | None, str | None]:
+    """(URL, locator) of a document of any output folder; (None, None) where it, or the folder, is gone."""
+    for path in sorted((folder / BASE).glob("*.parquet")):
+        for row in fetch(path, [id_], ["url", "locator"]).to_pylist():
+            return row["url"], row["locator"]
+    return None, None
 
 
 def _found(rows: pa.RecordBatch, partition: str, extracted: bool) -> list[Found]:

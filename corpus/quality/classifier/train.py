@@ -26,6 +26,7 @@ from corpus.quality.classifier.examples import Input, labelled, texts
 from corpus.quality.classifier.model import Scorer
 from corpus.quality.classifier.pool import Collector, Pool, Split, split, words_of
 from corpus.quality.classifier.prepare import DESCRIPTION, prepare
+from corpus.scratch import scratch
 from corpus.store import TEMPORARY, fsync, sha256_file
 
 CARD, SIDECAR = "card.md", "model.json"
@@ -92,17 +93,17 @@ def train(
     inputs that cannot be read or hold too little.
     """
     _check_place(out, force)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f"{TEMPORARY}classifier-", dir=out.parent) as name_of_scratch:
-        scratch = Path(name_of_scratch)
-        pool, data = _collect(positive, negative, preparation, text_column, lines, scratch / "lines", say)
+    with scratch(out.parent, "classifier") as place:
+        if test:
+            _check_test(test, text_column)
+        pool, data = _collect(positive, negative, preparation, text_column, lines, place / "lines", say)
         parts = _split(pool, settings)
         settings = replace(settings, epochs=settings.epochs or default_epochs(len(parts.train)))
-        made = scratch / "out"
+        made = place / "out"
         made.mkdir()
         model = made / ("model.ftz" if settings.quantize else "model.bin")
         say(f"training on {len(parts.train):,} texts, {settings.epochs} epochs")
-        fitted = _fit(pool, parts, settings, scratch, model)
+        fitted = _fit(pool, parts, settings, place, model)
         digest = sha256_file(model)
         config = ClassifierConfig(
             name=name, model_path=str(model), model_sha256=digest, label=POSITIVE, **dict(preparation)
@@ -186,9 +187,9 @@ def _split(pool: Pool, settings: Settings) -> Split:
     return parts
 
 
-def _fit(pool: Pool, parts: Split, settings: Settings, scratch: Path, model: Path) -> dict[str, Any]:
+def _fit(pool: Pool, parts: Split, settings: Settings, place: Path, model: Path) -> dict[str, Any]:
     """Run `fit.py`. Raises CorpusError when it fails or its model is none."""
-    lines, asked = scratch / "train.txt", scratch / "fit.json"
+    lines, asked = place / "train.txt", place / "fit.json"
     pool.write(parts.train, lines)
     buckets = settings.buckets if settings.word_ngrams > 1 else 0
     given = asdict(settings) | {"input": str(lines), "output": str(model), "buckets": buckets, "parent": os.getpid()}
@@ -223,6 +224,15 @@ def _held_out(scorer: Scorer, pool: Pool, parts: Split) -> dict[str, Any]:
     if not np.isfinite(score).all():
         raise CorpusError("the trained model gives scores that are no numbers; lower --lr, and train again")
     return evaluate(score, np.concatenate(words), pool.good[parts.held_out])
+
+
+def _check_test(test: Test, text_column: str) -> None:
+    """Read it once before anything is trained: what is wrong with it is then said in seconds. Raises InputError."""
+    found: set[bool] = set()
+    for batch in labelled(Input(test.path), text_column, test.label_column, test.good, test.bad):
+        found.update(pc.unique(batch.column("good")).to_pylist())
+    if found != {True, False}:
+        raise InputError(f"{test.path}: needs texts of both labels that the model was not trained on")
 
 
 def _test(

@@ -14,11 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpus.errors import CorpusError, InputError
-from corpus.quality.perplexity.model import MAX_ORDER, SPECIALS, NgramModel, Order
+from corpus.quality.perplexity.model import MAX_ORDER, SPECIALS, NgramModel, Order, most_bytes, unsound
 
-_BLOCK = 16 << 20
+_BLOCK = 16 << 20  # and the longest line
+_SHORTEST = 4  # bytes of an n-gram's line: `0 a` and its end
 _ROWS = 1 << 16
 _SHOWN = 60
+_INK = re.compile(rb"\S")
 _UNSEEN = -100.0  # what KenLM takes for <unk> where a model lacks it
 
 
@@ -57,10 +59,17 @@ def _words(model: NgramModel, n: int, rows: np.ndarray) -> pa.Array:
 
 
 def read(path: Path) -> NgramModel:
-    """The model in an ARPA file, compressed by gzip where its name ends in `.gz`. Raises InputError."""
+    """The model in an ARPA file, compressed by gzip where its name ends in `.gz`. Raises InputError.
+
+    Memory and time are linear in the file's size: of a compressed one no more is read than `most_bytes` allows.
+    """
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-            return _Reader(stream, str(path)).model()  # type: ignore[arg-type]
+        size = path.stat().st_size
+        if path.suffix == ".gz":
+            with gzip.open(path) as unpacked:
+                return _Reader(unpacked, str(path), most_bytes(size)).model()  # type: ignore[arg-type]
+        with path.open("rb") as stream:
+            return _Reader(stream, str(path), size).model()
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(f"{path}: is a damaged gzip file ({error}); get it again") from error
     except OSError as error:
@@ -68,16 +77,29 @@ def read(path: Path) -> NgramModel:
 
 
 class _Reader:
-    def __init__(self, stream: BinaryIO, name: str) -> None:
-        self._stream, self._name = stream, name
+    """`most`: bytes that the stream may give."""
+
+    def __init__(self, stream: BinaryIO, name: str, most: int) -> None:
+        self._stream, self._name, self._most = stream, name, most
         self._rest, self._at = b"", 0
+        self._read = self._lines = 0  # bytes of the stream, lines before `_rest`
 
     def _bad(self, why: str) -> InputError:
         return InputError(f"{self._name}: is no ARPA file ({why}); get it again")
 
+    def _number(self, at: int) -> int:
+        """Of the line that begins at `_rest[at]`, from 1."""
+        return self._lines + self._rest.count(b"\n", 0, at) + 1
+
     def _fill(self) -> bool:
         """Read on, so that whole lines are at hand; False at the end of the file."""
+        if len(self._rest) - self._at >= _BLOCK:
+            raise self._bad(f"line {self._number(self._at)} is over {_BLOCK >> 20} MB long")
         more = self._stream.read(_BLOCK)
+        self._read += len(more)
+        if self._read > self._most:
+            raise self._bad(f"it unpacks to over {self._most >> 20:,} MB, which no model of its size does")
+        self._lines += self._rest.count(b"\n", 0, self._at)
         self._rest = self._rest[self._at :] + more
         self._at = 0
         return bool(more)
@@ -85,17 +107,18 @@ class _Reader:
     def _line(self) -> str:
         """The next line that is not blank. Raises InputError at the end of the file."""
         while True:
+            # Blank lines are passed over at once, however many they are.
+            ink = _INK.search(self._rest, self._at)
+            self._at = ink.start() if ink else len(self._rest)
             end = self._rest.find(b"\n", self._at)
-            if end < 0:
-                if self._fill():
-                    continue
-                end = len(self._rest)
-                if self._at == end:
-                    raise self._bad("it ends too soon")
+            if end < 0 and self._fill():
+                continue
+            if not ink:
+                raise self._bad("it ends too soon")
+            end = end if end >= 0 else len(self._rest)
             text = self._rest[self._at : min(end, self._at + _SHOWN)].decode("utf-8", "replace").strip()
             self._at = min(end + 1, len(self._rest))
-            if text:
-                return text
+            return text
 
     def model(self) -> NgramModel:
         if self._line() != "\\data\\":
@@ -105,8 +128,12 @@ class _Reader:
             counts.append(int(found[2]))
             if int(found[1]) != len(counts):
                 raise self._bad("its counts are not in order")
+            if len(counts) > MAX_ORDER:
+                break
         if not 1 <= len(counts) <= MAX_ORDER or sum(counts) >= 0xFFFFFFFF:
             raise self._bad(f"it has {len(counts)} orders; 1 to {MAX_ORDER} can be used")
+        if sum(counts) * _SHORTEST > self._most:
+            raise self._bad(f"it says that it has {sum(counts):,} n-grams, more than so small a file holds")
         orders: list[Order] = []
         ranks = np.zeros(0, np.int64)
         for n, count in enumerate(counts, 1):
@@ -149,16 +176,21 @@ class _Reader:
             got, end, bad = parse_lines(np.frombuffer(block, np.uint8), n, hashes, spans, probability, backoff)
             if bad or (got < room and end < len(block)):
                 shown = block[end : end + _SHOWN].partition(b"\n")[0].decode("utf-8", "replace")
-                raise self._bad(f"{done + got} of {count} {n}-grams, then `{shown}`")
+                line = self._number(self._at + end)
+                raise self._bad(f"{done + got} of {count} {n}-grams, then `{shown}` on line {line}")
+            if len(odd := unsound(probability[:got], backoff[:got])):
+                # From its first n-gram to its last a section has no blank line.
+                line = self._number(self._at) + int(odd[0])
+                raise self._bad(f"line {line} has a probability or a back-off weight that no model has")
             self._at += end
-            parts.append((hashes[:got], probability[:got], backoff[:got]))
+            parts.append((hashes[:got], probability[:got].astype(np.float32), backoff[:got].astype(np.float32)))
             if n == 1:
                 words += [block[a:b] for a, b in spans[:got].tolist()]
             done += got
         if not parts:
             return np.zeros((0, n), np.uint64), words, np.zeros(0, np.float32), np.zeros(0, np.float32)
         joined = [np.concatenate(column) for column in zip(*parts, strict=True)]
-        return joined[0], words, joined[1].astype(np.float32), joined[2].astype(np.float32)
+        return joined[0], words, joined[1], joined[2]
 
     def _vocabulary(
         self, words: list[bytes], hashes: np.ndarray, probability: np.ndarray, backoff: np.ndarray

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from corpus.errors import InputError
 from corpus.kernels.arrow import string_buffers
-from corpus.quality.perplexity.model import MAX_ORDER, SPECIALS, NgramModel, Order
+from corpus.quality.perplexity.model import MAX_ORDER, SPECIALS, NgramModel, Order, most_bytes, unsound
 from corpus.quality.perplexity.tokens import Reading, strings
 
 MAGIC = b"corpusmill n-gram 1\n"
@@ -80,6 +80,8 @@ def _parse(data: memoryview) -> NgramModel:
         header = json.loads(bytes(data[at : at + size]))
         counts, listed, facts = header["counts"], header["arrays"], header["facts"]
         reading = None if header["reading"] is None else Reading(**header["reading"])
+        if reading is not None:
+            reading.check()
     except (ValueError, TypeError, KeyError, RecursionError):
         raise _Damaged("its header cannot be read") from None
     _check(isinstance(facts, dict) and isinstance(counts, list) and 1 <= len(counts) <= MAX_ORDER, "its header")
@@ -89,8 +91,10 @@ def _parse(data: memoryview) -> NgramModel:
     )
     _check(sound, "its list of arrays")
     _check(at + size + sum(item[1] for item in listed) == len(data), "its length")
+    # 16 bytes an n-gram, 8 of a highest order: what the counts ask for is judged before anything is unpacked.
+    _check(12 * sum(counts) <= most_bytes(len(data)), "its counts")
     parts = iter(listed)
-    arrays = _Arrays(data[at + size :], parts)
+    arrays = _Arrays(data[at + size :], parts, most_bytes(len(data)))
     lengths_after = arrays.take("vocabulary", np.dtype("u1"), None)
     lengths = arrays.take("lengths", np.dtype("<u4"), counts[0])
     vocabulary = _vocabulary(lengths_after, lengths)
@@ -105,11 +109,10 @@ def _parse(data: memoryview) -> NgramModel:
             _check((word < counts[0]).all(), f"word_{n}")
             _check(((np.diff(word.astype(np.int64)) > 0) | (np.diff(prefix) != 0)).all(), f"word_{n}")
         probability = arrays.take(f"probability_{n}", np.dtype("<f4"), count)
-        _check((np.isfinite(probability) & (probability <= 0)).all(), f"probability_{n}")
         backoff = np.zeros(count, np.float32)
         if n < len(counts):
             backoff = arrays.take(f"backoff_{n}", np.dtype("<f4"), count)
-            _check(np.isfinite(backoff).all(), f"backoff_{n}")
+        _check(len(unsound(probability, backoff)) == 0, f"probability_{n} or backoff_{n}")
         orders.append(Order(prefix, word, probability, backoff))
     _check(next(parts, None) is None, "its list of arrays")
     return NgramModel(vocabulary, tuple(orders), reading, facts)
@@ -118,8 +121,8 @@ def _parse(data: memoryview) -> NgramModel:
 class _Arrays:
     """The arrays one after the other, each checked against the size that it must have."""
 
-    def __init__(self, data: memoryview, listed: Iterator[list[Any]]) -> None:
-        self._data, self._listed, self._at = data, listed, 0
+    def __init__(self, data: memoryview, listed: Iterator[list[Any]], most: int) -> None:
+        self._data, self._listed, self._most, self._at = data, listed, most, 0
 
     def take(self, name: str, dtype: np.dtype, count: int | None) -> np.ndarray:
         import zstandard
@@ -131,7 +134,7 @@ class _Arrays:
         try:
             frame = zstandard.get_frame_parameters(part)
             wanted = frame.content_size if count is None else count * dtype.itemsize
-            _check(frame.content_size == wanted and wanted < 1 << 36, name)
+            _check(frame.content_size == wanted and wanted <= self._most, name)
             raw = zstandard.ZstdDecompressor().decompress(part) if wanted else b""
         except (zstandard.ZstdError, MemoryError):
             raise _Damaged(name) from None

@@ -20,7 +20,15 @@ MODEL, CARD, ARPA = "model.ngram", "card.md", "model.arpa"
 
 
 def require_free(folder: Path, force: bool) -> None:
-    """Raises CorpusError when something lies there that is not to be replaced."""
+    """Raises CorpusError when something lies there that is not to be replaced, or when nothing can be written there.
+
+    Makes the folder above it, where there is none.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=folder.parent)).rmdir()
+    except OSError as error:
+        raise CorpusError(f"{folder}: cannot be written ({error.strerror}); choose another folder") from error
     if not os.path.lexists(folder):
         return
     if not folder.is_dir() or folder.is_symlink():

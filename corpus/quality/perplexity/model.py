@@ -15,6 +15,19 @@ from corpus.quality.perplexity.tokens import Reading
 
 SPECIALS = ("<unk>", "<s>", "</s>")
 MAX_ORDER = 8
+LEAST, MOST_BACKOFF = -1000.0, 1000.0
+"""Of log10 probabilities (0 at most), and of back-off weights on both sides of 0; real models end near -100."""
+
+
+def most_bytes(size: int) -> int:
+    """What a model file of `size` bytes may unpack to: 50 times as much; real ones give 2 to 10 times."""
+    return max(64 << 20, 50 * size)
+
+
+def unsound(probability: np.ndarray, backoff: np.ndarray) -> np.ndarray:
+    """int64: the n-grams (log10 values) whose numbers no model has, NaN among them."""
+    fine = (probability >= LEAST) & (probability <= 0) & (np.abs(backoff) <= MOST_BACKOFF)
+    return np.flatnonzero(~fine)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from corpus.quality.perplexity.model import NgramModel
 from corpus.quality.perplexity.tokens import Pieces, Reading, Tokens, require, tokenise
 
 _KEY = "quality.perplexity.model_sha256"
+_MOST_LOG = 300.0  # a float64 ends at 10**308
 
 
 class Model(Protocol):
@@ -64,12 +65,16 @@ class KenLM:
 
 
 def of_documents(log10: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """float64[documents]: 10 ** -(mean of `log10[ends[d]:ends[d + 1]]`), NaN where there is none."""
+    """float64[documents]: 10 ** -(mean of `log10[ends[d]:ends[d + 1]]`), NaN where there is none.
+
+    The mean is held within +-300, so that whatever a model says no perplexity is 0 or infinite.
+    """
     counts = np.diff(ends)
     some = counts > 0
     out = np.full(len(counts), np.nan)
     if some.any():
-        out[some] = 10.0 ** (-np.add.reduceat(log10, ends[:-1][some]) / counts[some])
+        mean = np.add.reduceat(log10, ends[:-1][some]) / counts[some]
+        out[some] = 10.0 ** -np.clip(mean, -_MOST_LOG, _MOST_LOG)
     return out
 
 

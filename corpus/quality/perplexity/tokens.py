@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -15,18 +16,30 @@ import pyarrow.compute as pc
 from corpus.errors import InputError
 from corpus.kernels.arrow import string_buffers
 
+Normalise = Literal["ccnet", "none"]
 Unit = Literal["words", "spaces", "pieces"]
+Sentence = Literal["line", "document"]
 
 
 @dataclass(frozen=True)
 class Reading:
     """What makes a model's tokens: a model and the text that it measures must be read alike."""
 
-    normalise: Literal["ccnet", "none"] = "ccnet"
+    normalise: Normalise = "ccnet"
     unit: Unit = "words"
-    sentence: Literal["line", "document"] = "line"
+    sentence: Sentence = "line"
     tokenizer_sha256: str | None = None
     """Of the sentencepiece model, when the unit is `pieces`."""
+
+    def check(self) -> None:
+        """Raises ValueError for values that none of these has, as a damaged header may hold."""
+        for value, allowed in ((self.normalise, Normalise), (self.unit, Unit), (self.sentence, Sentence)):
+            if value not in get_args(allowed):
+                raise ValueError(f"{value!r} is none of {', '.join(get_args(allowed))}")
+        digest = self.tokenizer_sha256
+        sound = digest is None or (isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest))
+        if not sound or (digest is not None) != (self.unit == "pieces"):
+            raise ValueError("a sha256 of a sentencepiece model goes with pieces, and with nothing else")
 
     @property
     def shown(self) -> str:
