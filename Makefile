@@ -6,7 +6,7 @@ INSTALL = -m pip install --quiet --disable-pip-version-check
 PIP = $(BIN)/python $(INSTALL) -c .ci/constraints.txt
 # Peers are not ours to live with: the benchmarks have an environment of their own.
 BENCH = $(VENV)-bench
-BENCHES = bench-chain bench-extract bench-quality
+BENCHES = bench-chain bench-dedup bench-extract bench-quality
 
 .PHONY: quickstart test lint gate train-cascade bench $(BENCHES) docs clean-venv
 .DELETE_ON_ERROR:

@@ -35,8 +35,9 @@ class Layer:
 class Cursor:
     """A layer's table, read forward in step with the base table."""
 
-    def __init__(self, path: Path, columns: list[str]) -> None:
-        self._path, self._batches = path, read_table(path, ["id", *columns])
+    def __init__(self, path: Path, columns: list[str], once: bool = True) -> None:
+        """`once`: no id has two rows."""
+        self._path, self._batches, self._once = path, read_table(path, ["id", *columns]), once
         self._rest: pa.Table | None = None
 
     def match(self, ids: pa.Array) -> tuple[np.ndarray, pa.Table | None]:
@@ -51,7 +52,7 @@ class Cursor:
                 self._rest = pa.Table.from_batches([batch])
                 continue
             here = self._rest.column("id").combine_chunks()
-            if not rows and here.slice(0, len(ids)).equals(ids):
+            if self._once and not rows and here.slice(0, len(ids)).equals(ids):
                 # Nothing was dropped before: no id has to be looked up.
                 table, self._rest = self._rest.slice(0, len(ids)), self._rest.slice(len(ids))
                 return np.arange(len(ids)), table
@@ -140,7 +141,7 @@ class View:
             for layer in layers
         ]
         editors = [
-            Cursor(self._path(layer.step, partition, "edits"), ["start", "end", "replacement"])
+            Cursor(self._path(layer.step, partition, "edits"), ["start", "end", "replacement"], once=False)
             if layer.edits and "text" in columns
             else None
             for layer in layers

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from corpus.dataset import Layer, View
+from corpus.dataset import Delivery, Layer, View
+from corpus.dedup import earlier
 from corpus.errors import RecipeError
 from corpus.plan import ALL, Step, Task
 from corpus.recipe import Recipe
@@ -63,6 +65,21 @@ class Flow:
             raise RecipeError(f"the recipe has no stage {stage}; it has {there}")
         return self.steps[: last + 1]
 
+    @contextlib.contextmanager
+    def reading(self, step: Step) -> Iterator[tuple[Delivery, ...]]:
+        """The earlier deliveries that a step reads; no run changes them meanwhile. Raises as `earlier.reading`."""
+        if step.earlier:
+            with earlier.reading(self.recipe, self.root) as deliveries:
+                yield deliveries
+        else:
+            yield ()
+
+    def prove(self, steps: Sequence[Step]) -> None:
+        """Raise what `reading` raises for one of the steps, before anything is done."""
+        for step in steps:
+            with self.reading(step):
+                pass
+
     def tasks(self, step: Step, pieces: Sequence[Piece], digests: dict[str, str]) -> list[Task]:
         """The tasks of a step whose inputs are all committed; `digests`: path -> sha256 of every source file."""
         names = tuple(piece.name for piece in pieces)
@@ -79,7 +96,9 @@ class Flow:
         columns = list(step.needs)
         if step.scope == "corpus":
             read = {k: v for name in names for k, v in view.inputs(name, columns).items()} if columns else {}
-            return [self._task(step, ALL, used | read, view, names)]
+            with self.reading(step) as before:
+                task = self._task(step, ALL, used | dict(step.inputs) | read | earlier.inputs(before), view, names)
+            return [replace(task, earlier=before)]
         # Of a step that wrote a file a partition, a task reads its own partition's file alone.
         known, shared, own = set(names), dict[str, str](), dict[str, dict[str, str]]()
         for path, sha in used.items():

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from corpus.dataset import View
+from corpus.dataset import Delivery, View
 from corpus.sources import Piece
 from corpus.sources.config import SourceConfig
 from corpus.store import WORK, Entry, StepFolder
@@ -64,6 +64,8 @@ class Step:
 
 
 ALL = "all"  # the partition's name where a step has but one
+DELIVERY = "delivery "  # begins the names of inputs that lie in an earlier delivery's folder: `delivery 1/...`
+BENCHMARK = "benchmark "  # begins the names of inputs that are benchmarks of `decontaminate`
 FOLDER = "{folder}"  # in a warning: the output folder, which no output may depend on; who prints it fills it in
 
 
@@ -83,7 +85,7 @@ class Task:
     piece: Piece | None = None
     source: SourceConfig | None = None
     # Only for a step with `earlier`: the documents of those folders.
-    earlier: tuple[View, ...] = ()
+    earlier: tuple[Delivery, ...] = ()
     # What the task's worker may hold, in MB; 0: no limit. Decides no byte.
     memory_mb: int = 0
 

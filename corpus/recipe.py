@@ -6,10 +6,11 @@ A stage's section may be a mapping, `true` or empty (its defaults), or `false` o
 from __future__ import annotations
 
 import contextlib
+import copy
 import difflib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -134,35 +135,49 @@ def parse(text: str, name: str, overrides: Sequence[str] = ()) -> Recipe:
         raise RecipeError(f"{name}: a recipe is a mapping with at least `name` and `sources`")
     faults = [f"{name}:{line}: {key}: given twice" for key, line in _duplicates(node)]
     given: dict[tuple[str, ...], str] = {}
-    presets = ("quality.presets=", "quality.presets.")
-    if any(override.startswith(presets) for override in overrides) and isinstance(raw.get("quality"), dict):
-        with contextlib.suppress(ValidationError):  # whose faults are told below
-            raw["quality"] = QualityConfig.unresolved(raw["quality"])
+    tried = copy.deepcopy(raw)
     for override in overrides:
-        where, _, value = override.partition("=")
-        keys = tuple(where.strip().split("."))
+        keys = tuple(override.partition("=")[0].strip().split("."))
         try:
-            _assign(raw, keys, yaml.safe_load(value) if value else None, "=" in override)
+            _assign(tried, keys, *_value(override))
             given[keys] = override
         except (ValueError, yaml.YAMLError) as error:
             why = getattr(error, "problem", None) or _one_line(error)  # YAML's whole message would quote the value
             faults.append(f"--set {_override(override)}: {why}")
+    try:
+        recipe = Recipe.model_validate(_changed(raw, given))
+    except ValidationError as error:
+        told = error.errors()
+        for item, causes in zip(told, _causes(raw, given, told), strict=True):
+            keys = tuple(str(part) for part in item["loc"])
+            where = ", ".join(f"--set {_override(cause)}" for cause in causes) or f"{name}:{_line(node, keys)}"
+            faults.append(f"{where}: {_message(item, keys)}")
+    if faults:
+        raise RecipeError("\n".join(faults))
+    return recipe
+
+
+def _value(override: str) -> tuple[Any, bool]:
+    """(the value of KEY=VALUE, whether there is an equals sign). Raises yaml.YAMLError and ValueError."""
+    _, equals, value = override.partition("=")
+    return yaml.safe_load(value) if value else None, bool(equals)
+
+
+def _changed(raw: dict[str, Any], given: Mapping[tuple[str, ...], str]) -> dict[str, Any]:
+    """A copy of a recipe's values with the overrides in place and every section a mapping, or None."""
+    raw = copy.deepcopy(raw)
+    if any(keys[:2] == ("quality", "presets") for keys in given) and isinstance(raw.get("quality"), dict):
+        with contextlib.suppress(ValidationError):  # whose faults are told when the whole is validated
+            raw["quality"] = QualityConfig.unresolved(raw["quality"])
+    for keys, override in given.items():
+        with contextlib.suppress(ValueError):  # of one that needs another, which is left out
+            _assign(raw, keys, *_value(override))
     for section in SECTIONS:
         if section in raw and (raw[section] is None or raw[section] is True):
             raw[section] = {}
         elif raw.get(section) is False:
             raw[section] = {} if section == "extract" else None
-    try:
-        recipe = Recipe.model_validate(raw)
-    except ValidationError as error:
-        for item in error.errors():
-            keys = tuple(str(part) for part in item["loc"])
-            cause = next((text for at, text in given.items() if _causes(at, item, keys)), None)
-            where = f"--set {_override(cause)}" if cause else f"{name}:{_line(node, keys)}"
-            faults.append(f"{where}: {_message(item, keys)}")
-    if faults:
-        raise RecipeError("\n".join(faults))
-    return recipe
+    return raw
 
 
 def dump(recipe: Recipe) -> str:
@@ -275,13 +290,30 @@ def _line(node: yaml.Node | None, keys: tuple[str, ...]) -> int:
     return line
 
 
-def _causes(at: tuple[str, ...], item: Any, keys: tuple[str, ...]) -> bool:
-    """Whether an override of `at` made the error: at that key or in it, or in a section whose error names the key."""
-    if at == keys[: len(at)]:
-        return True
-    rest, message = at[len(keys) :], re.sub(r"^Value error, ", "", item["msg"])
-    named = any(message.startswith(f"{'.'.join(rest[:n])}:") for n in range(1, len(rest) + 1))
-    return at[: len(keys)] == keys and named
+def _causes(raw: dict[str, Any], given: Mapping[tuple[str, ...], str], told: Sequence[Any]) -> list[list[str]]:
+    """The overrides that made each error: without one of them it is not there, nor is another in its place.
+
+    An error at the overridden key itself, or in it, may have another in its place: the file's own value is wrong too.
+    """
+    errors = set(map(_identity, told))
+    found: list[list[str]] = [[] for _ in told]
+    for at, override in given.items():
+        without: set[Any] = set()
+        try:
+            Recipe.model_validate(_changed(raw, {keys: text for keys, text in given.items() if keys != at}))
+        except ValidationError as error:
+            without = set(map(_identity, error.errors()))
+        for item, causes in zip(told, found, strict=True):
+            here = at == tuple(map(str, item["loc"]))[: len(at)]
+            if _identity(item) not in without and (here or without <= errors):
+                causes.append(override)
+    return found
+
+
+def _identity(item: Any) -> tuple[Any, ...]:
+    """What tells an error from others; of a whole section, which changes with each of its keys, not what was given."""
+    given = item.get("input")
+    return (item["loc"], item["type"], item["msg"], repr(given) if _small(given) else None)
 
 
 def _message(item: Any, keys: tuple[str, ...]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -51,12 +52,16 @@ class Shuffle:
     def _flush(self) -> None:
         if not self._pending:
             return
-        numbers = np.concatenate([numbers for numbers, _ in self._pending])
-        records = np.concatenate([records for _, records in self._pending])
+        from corpus.kernels.partition import scatter
+
+        counts = np.zeros(self.buckets, np.int64)
+        for numbers, _ in self._pending:
+            counts += np.bincount(numbers, minlength=self.buckets)
+        records = np.empty((int(counts.sum()), self.width), np.uint64)
+        places = np.cumsum(counts) - counts
+        for numbers, given in self._pending:
+            scatter(numbers, given, places, records)
         self._pending, self._held = [], 0
-        if self.buckets > 1:
-            records = records[np.argsort(numbers, kind="stable")]
-        counts = np.bincount(numbers, minlength=self.buckets)
         start = self._end
         for bucket in np.flatnonzero(counts):
             self._chunks[bucket].append((start, int(counts[bucket])))
@@ -74,16 +79,27 @@ class Shuffle:
     def bucket(self, number: int) -> np.ndarray:
         """uint64[m, width]: a bucket's records, in the order of adding."""
         self._flush()
-        chunks = self._chunks[number]
-        out = np.empty((sum(count for _, count in chunks), self.width), np.uint64)
+        out = np.empty((sum(count for _, count in self._chunks[number]), self.width), np.uint64)
         at = 0
-        for offset, count in chunks:
-            view = out[at : at + count].data.cast("B")
-            position = offset * 8 * self.width
-            while view:
-                done = os.preadv(self._file.fileno(), [view], position)
-                if not done:
-                    raise OSError("a temporary file is shorter than what was written to it")
-                view, position = view[done:], position + done
+        for offset, count in self._chunks[number]:
+            self._read(offset, out[at : at + count])
             at += count
         return out
+
+    def pieces(self, number: int, rows: int = 1 << 16) -> Iterator[np.ndarray]:
+        """A bucket's records in the order of adding, at most `rows` at a time."""
+        self._flush()
+        for offset, count in self._chunks[number]:
+            for first in range(0, count, rows):
+                out = np.empty((min(rows, count - first), self.width), np.uint64)
+                self._read(offset + first, out)
+                yield out
+
+    def _read(self, offset: int, out: np.ndarray) -> None:
+        """Fill `out` with the records from number `offset` on."""
+        view, position = out.data.cast("B"), offset * 8 * self.width
+        while view:
+            done = os.preadv(self._file.fileno(), [view], position)
+            if not done:
+                raise OSError("a temporary file is shorter than what was written to it")
+            view, position = view[done:], position + done

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import corpus.decontaminate.stage
 import corpus.dedup.stage
 import corpus.extract.stage
 import corpus.language.stage
 import corpus.pack.stage
 import corpus.pii.stage
+import corpus.planted.stage
 import corpus.quality.stage
 import corpus.tokenizer.stage
 import corpus.training.stage
@@ -31,7 +33,9 @@ STAGES: tuple[Stage, ...] = (
     corpus.quality.stage,
     corpus.pii.stage,
     corpus.dedup.stage,
+    corpus.decontaminate.stage,
     corpus.tokenizer.stage,
     corpus.pack.stage,
     corpus.training.stage,
+    corpus.planted.stage,
 )

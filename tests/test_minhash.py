@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import unicodedata
 
 import numpy as np
 import pyarrow as pa
@@ -10,9 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus.dedup.verify import estimate, floor, jaccard
+from corpus.dedup.config import DedupConfig
+from corpus.dedup.deduplicate import deduplicate_texts
+from corpus.dedup.verify import containment, estimate, floor, jaccard
 from corpus.kernels import minhash, unicode
-from corpus.kernels.shingles import SPACELESS, shingles
+from corpus.kernels.shingles import SKIP, SPACELESS, fold, shingles
 from corpus.kernels.unionfind import connected_components
 
 ALPHABET = "aAbB é É ß ДдЖ σΣς İ _1٣ .,-\n\t  क्षि 漢字かなカナ ไทย ພາ မြန် ខ្មែរ 😀\x00"
@@ -129,3 +133,93 @@ def test_components_are_those_of_a_flood_fill(graph: tuple[int, list[tuple[int, 
 def test_an_edge_outside_the_nodes_is_refused() -> None:
     with pytest.raises(ValueError, match="leaves"):
         connected_components(np.array([[0, 3]]), 3)
+
+
+def counted(char: str, normalise: tuple[str, ...]) -> str:
+    """What a character counts as in plain Python: nothing, itself, or what `normalise` makes of it."""
+    if "accents" in normalise:
+        if unicodedata.category(char)[0] == "M":
+            return ""
+        first, *rest = unicodedata.normalize("NFD", char)
+        char = first if all(unicodedata.category(mark)[0] == "M" for mark in rest) else char
+    if "case" in normalise and len(char.lower()) == 1:
+        char = char.lower()
+    return "0" if "digits" in normalise and char.isdecimal() else char
+
+
+NORMALISE = [tuple(c) for k in range(4) for c in itertools.combinations(("case", "accents", "digits"), k)]
+
+
+@pytest.mark.parametrize("normalise", NORMALISE)
+@settings(deadline=None, max_examples=60)
+@given(st.text(st.sampled_from([c for c in ALPHABET if not spaceless(c)]), max_size=60))
+def test_what_does_not_count_is_what_python_says(normalise: tuple[str, ...], text: str) -> None:
+    plain = "".join(counted(char, normalise) for char in text)
+    found = shingles(pa.array([text], pa.large_string()), 2, normalise)[0]
+    assert found.tolist() == shingles(pa.array([plain], pa.large_string()), 2, ())[0].tolist()
+
+
+def test_every_code_point_counts_as_what_python_says() -> None:
+    points = [p for p in range(0x323B0) if not 0xD800 <= p < 0xE000]
+    for normalise in NORMALISE:
+        table = fold(normalise)
+        expected = []
+        for point in points:
+            char = counted(chr(point), normalise)
+            word = unicode.classes()[point] & unicode.WORD
+            expected.append(int(SKIP) if char == "" else (ord(char) | spaceless(chr(point)) << 31) if word else 0)
+        assert table[points].tolist() == expected
+    assert np.array_equal(fold(), fold(("case",)))
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(codec="utf-8"), max_size=40))
+def test_without_accents_composition_does_not_count(text: str) -> None:
+    # Hangul syllables decompose into letters, not into marks.
+    text = "".join(char for char in text if not 0xAC00 <= ord(char) < 0xD7A4)
+    forms = [text, unicodedata.normalize("NFD", text), unicodedata.normalize("NFC", text)]
+    found = minhash.signatures(pa.array(forms, pa.large_string()), 8, 2, 1, ("case", "accents"))
+    assert (found == found[0]).all()
+
+
+def test_normalising_makes_texts_alike() -> None:
+    texts = pa.array(["Café 12 Ångström", "cafe 99 angstrom", "cafe\u0301 1 ANGSTRÖM"], pa.large_string())
+    same = [shingles(texts, 2, normalise)[1].tolist() for normalise in (("case",), ("case", "accents", "digits"))]
+    assert same[0] == [0, 2, 4, 6]
+    hashes, offsets = shingles(texts, 2, ("case", "accents", "digits"))
+    assert jaccard(np.array([[0, 1]]), hashes, offsets)[0] == 1.0
+    assert len(set(hashes[: offsets[1]].tolist())) == 2
+
+
+def test_signatures_by_default_are_what_they_have_always_been() -> None:
+    texts = pa.array(["The quick brown fox jumps over the lazy dog", "Größe 12 — naïve 漢字かな ไทย क्षि", ""])
+    signed = minhash.signatures(texts, 4, 3, seed=1)
+    assert signed.tolist() == [
+        [1210429644, 73817138, 1044260465, 933850597],
+        [358156609, 323697749, 19720069, 895579178],
+        [minhash.EMPTY] * 4,
+    ]
+
+
+@settings(deadline=None)
+@given(st.lists(TEXT, min_size=2, max_size=5), st.integers(1, 3))
+def test_containment_is_that_of_python_sets(texts: list[str], n: int) -> None:
+    sets = [reference(text, n) for text in texts]
+    pairs = np.array([(i, j) for i in range(len(texts)) for j in range(len(texts))])
+    least = [min(len(sets[i]), len(sets[j])) for i, j in pairs]
+    expected = [len(sets[i] & sets[j]) / k if k else 0.0 for (i, j), k in zip(pairs, least, strict=True)]
+    assert containment(pairs, *flat(texts, n)).tolist() == expected
+
+
+def test_a_document_within_another_is_found_by_containment() -> None:
+    words = [f"w{k}" for k in range(100)]
+    texts = pa.array([" ".join(words), " ".join(words[:75]), " ".join([*words[50:75], *"abcdefgh"])], pa.large_string())
+    ids = pa.array([bytes([k] * 16) for k in range(3)], pa.binary(16))
+    found = {
+        measure: deduplicate_texts(ids, texts, DedupConfig(measure=measure, threshold=0.8)).to_pylist()
+        for measure in ("jaccard", "containment")
+    }
+    assert [row["rule"] for row in found["jaccard"]] == [None] * 3
+    assert [row["rule"] for row in found["containment"]] == [None, "near_duplicate", None]
+    assert found["containment"][1]["value"] == 1.0
+    assert found["containment"][1]["duplicate_of"] == bytes(16)

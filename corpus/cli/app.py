@@ -12,11 +12,14 @@ from corpus import __version__
 # In the order in which `corpus --help` lists them. A new verb is a file in this folder and a word here.
 VERBS = (
     *("run", "check", "status", "verify", "keys"),
-    *("fetch", "extract", "language", "quality", "pii", "dedup", "tokenizer", "pack", "train"),
-    *("stats", "sweep", "diff", "sample", "why", "report", "generate", "export"),
+    *("fetch", "extract", "language", "quality", "pii", "dedup", "decontaminate", "tokenizer", "pack", "train"),
+    *("stats", "selfcheck", "sweep", "diff", "sample", "why", "report", "generate", "export"),
 )
 # Files with further commands of a verb: `quality_train` holds `corpus quality train`.
-SUBCOMMANDS: tuple[str, ...] = ("language_evaluate", "quality_train", "quality_perplexity")
+SUBCOMMANDS: tuple[str, ...] = (
+    *("language_evaluate", "quality_train", "quality_perplexity"),
+    *("dedup_signatures", "dedup_curve"),
+)
 
 
 class _InOrder(typer.core.TyperGroup):

@@ -10,7 +10,11 @@ from rich.markup import escape
 
 from corpus.cli.app import app
 from corpus.cli.options import Folder, Json
+from corpus.cli.planted import show_planted
+from corpus.planted.result import STEP as PLANTED
+from corpus.planted.result import Planted
 from corpus.report import columns, results, tables
+from corpus.report.duplicates import duplicates, size_name
 from corpus.report.outputs import Outputs, lateness
 from corpus.report.selfcheck import SelfCheck, check
 from corpus.report.text import commonest, size
@@ -45,7 +49,11 @@ def stats_verb(folder: Folder, json: Json = False) -> None:
             "kept": columns.lengths(outputs.view()).summary(),
         }
         found["lines"] = [vars(row) for row in results.lines(outputs)]
+        found["passages"] = [vars(row) for row in results.passages(outputs)]
+        dedup = duplicates(outputs)
+        found["duplicates"] = dedup.to_json() if dedup else None
         found["pii"] = [vars(row) for row in results.pii(outputs)]
+        found["decontamination"] = [vars(row) for row in results.decontamination(outputs)]
         found["tokenizer"] = results.facts(outputs, "tokenizer")
         found["shards"] = [{**vars(row), "bytes_per_token": row.bytes_per_token} for row in results.shards(outputs)]
         training = results.training(outputs)
@@ -53,15 +61,17 @@ def stats_verb(folder: Folder, json: Json = False) -> None:
         truth = outputs.recipe.truth
         self_check = check(outputs, truth) if truth is not None and truth.is_file() else None
         found["self_check"] = self_check.to_json() if self_check else None
+    planted = Planted.read(outputs.root) if outputs.has(PLANTED) else None
+    found["planted"] = planted.to_json() if planted else None
     if json:
         print(jsonlib.dumps(found))
     else:
-        _show(found, self_check)
+        _show(found, self_check, planted)
     if faults:
         raise typer.Exit(1)
 
 
-def _show(found: dict[str, Any], self_check: SelfCheck | None) -> None:
+def _show(found: dict[str, Any], self_check: SelfCheck | None, planted: Planted | None) -> None:
     from corpus.cli.console import number
 
     _table(
@@ -84,6 +94,9 @@ def _show(found: dict[str, Any], self_check: SelfCheck | None) -> None:
         _show_results(found)
     if self_check:
         show_self_check(self_check)
+    if planted:
+        show_planted(planted)
+        print()
     late = found["late"]
     if late:
         print(f"{lateness(late)}: not in these figures; `corpus run` brings all up to date")
@@ -127,10 +140,20 @@ def _show_columns(found: dict[str, Any]) -> None:
 def _show_results(found: dict[str, Any]) -> None:
     from corpus.cli.console import number
 
+    for step in found["steps"]:
+        if "against" in step["facts"]:
+            print(f"dropped because an earlier delivery has them: {number(step['facts']['against'])}\n")
+    if found["duplicates"]:
+        _show_duplicates(found["duplicates"])
     _table(
         "Cut by line rules",
         ("rule", "lines", "text"),
         [(r["rule"], number(r["lines"]), size(r["bytes"])) for r in found["lines"]],
+    )
+    _table(
+        "Repeated passages",
+        ("rule", "documents", "spans", "text"),
+        [(r["rule"], *(number(r[k]) for k in ("documents", "spans")), size(r["bytes"])) for r in found["passages"]],
     )
     names: tuple[str, ...] = ("documents", "hits", "masked", "dropped")
     _table(
@@ -139,6 +162,7 @@ def _show_results(found: dict[str, Any]) -> None:
         [(r["kind"], r["policy"], *(number(r[name]) for name in names)) for r in found["pii"]],
         left=2,
     )
+    show_tasks(found["decontamination"])
     if t := found["tokenizer"]:
         figures = [("vocabulary", t["vocab_size"]), ("documents sampled", t["sample_documents"])]
         figures += [("bytes a token", t["bytes_per_token"]), ("tokens a word", t["tokens_per_word"])]
@@ -155,6 +179,42 @@ def _show_results(found: dict[str, Any]) -> None:
         figures += [("held-out loss, nats a token", t["held_out_loss"]), ("unigram entropy", t["unigram_entropy"])]
         figures += [("bits a byte", t["bits_per_byte"]), ("bits a byte of unigrams", t["unigram_bits_per_byte"])]
         _table("Training", ("", "value"), [(name, number(value)) for name, value in figures])
+
+
+def show_tasks(rows: list[dict[str, Any]]) -> None:
+    """A table of the benchmarks."""
+    from corpus.cli.console import number
+
+    _table(
+        "Benchmarks",
+        ("task", "action", "items", "looked for", "found", "documents", "common n-grams"),
+        [
+            (
+                r["task"],
+                r["action"],
+                *(number(r[name]) for name in ("items", "searched", "found", "documents", "common")),
+            )
+            for r in rows
+        ],
+        left=2,
+    )
+
+
+def _show_duplicates(found: dict[str, Any]) -> None:
+    from corpus.cli.console import number
+    from corpus.dedup.curve import headline
+
+    if found["banding"]:
+        print(f"Bands: {headline(found['banding'])}")
+        curve: list[tuple[str, ...]] = [
+            (f"{point['jaccard']:.4g}", f"{point['probability']:.4f}") for point in found["banding"]["curve"]
+        ]
+        _table("", ("J", "compared"), curve)
+    _table(
+        "Clusters of duplicates",
+        ("size", "clusters", "documents"),
+        [(size_name(r["first"], r["last"]), number(r["clusters"]), number(r["documents"])) for r in found["sizes"]],
+    )
 
 
 def show_self_check(found: SelfCheck) -> None:

@@ -50,6 +50,9 @@ def finish_stage(recipe: Recipe, root: Path, stage: str, summary: Summary) -> No
     dropped = [(rule, count) for table in of_stage for rule, count in table.dropped.items()]
     for rule, count in sorted(dropped, key=lambda item: (-item[1], item[0])):
         print(f"  {rule:<30} {count:>11,}")
+    for table in of_stage:
+        if "against" in table.facts:
+            print(f"because an earlier delivery has them: {table.facts['against']:,}")
     if late := [name for name, state in outputs.late().items() if state == "out of date"]:
         print(f"out of date: {', '.join(late)}; `corpus run {os.path.relpath(root)}` brings all up to date")
 
@@ -57,6 +60,8 @@ def finish_stage(recipe: Recipe, root: Path, stage: str, summary: Summary) -> No
 def _account(recipe: Recipe, root: Path, summary: Summary, as_json: bool, places: dict[str, str]) -> None:
     # Only a run that did something pays for these.
     from corpus.cli.console import warn
+    from corpus.cli.planted import planted_lines
+    from corpus.planted.result import STEP, Planted
     from corpus.report import results, tables
     from corpus.report.outputs import Outputs
     from corpus.report.selfcheck import check
@@ -71,6 +76,7 @@ def _account(recipe: Recipe, root: Path, summary: Summary, as_json: bool, places
         warn(f"{truth}: the truth file is not there, so nothing was checked against it")
     elif truth is not None:
         self_check = check(outputs, truth)
+    planted = Planted.read(root) if outputs.has(STEP) else None
     for fault in faults:
         warn(fault)
     if as_json:
@@ -85,6 +91,7 @@ def _account(recipe: Recipe, root: Path, summary: Summary, as_json: bool, places
             "faults": faults,
             "training": training.figures() if training else None,
             "self_check": self_check.to_json() if self_check else None,
+            "planted": planted.to_json() if planted else None,
             "outputs": places,
         }
         print(jsonlib.dumps(found))
@@ -94,6 +101,8 @@ def _account(recipe: Recipe, root: Path, summary: Summary, as_json: bool, places
         print(f"{stage:<10} {state:>11}")
     if self_check is not None:
         _self_check(self_check)
+    if planted is not None:
+        print("\n" + "\n".join(planted_lines(planted)))
     if training is not None:
         _training(training)
     print()
@@ -102,9 +111,10 @@ def _account(recipe: Recipe, root: Path, summary: Summary, as_json: bool, places
 
 
 def _funnel(rows: list[StageRow]) -> None:
+    width = max([10, *(len(row.stage) for row in rows)])
     for row in rows:
         gone = f", {row.dropped:,} dropped" if row.dropped else ""
-        print(f"{row.stage:<10} {row.rows_in:>11,} -> {row.rows_out:>11,}{gone}")
+        print(f"{row.stage:<{width}} {row.rows_in:>11,} -> {row.rows_out:>11,}{gone}")
 
 
 def _self_check(found: SelfCheck) -> None:

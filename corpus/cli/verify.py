@@ -13,7 +13,7 @@ from corpus.cli.options import Json, Target
 from corpus.errors import CorpusError
 from corpus.recipe import load
 from corpus.run import lock, output_of
-from corpus.status import verify
+from corpus.status import abandoned, verify
 
 
 @app.command("verify")
@@ -22,14 +22,23 @@ def verify_verb(
     discard: Annotated[bool, typer.Option("--discard", help="Forget what is damaged; the next run redoes it.")] = False,
     json: Json = False,
 ) -> None:
-    """Compare every committed file with its sha256."""
+    """Compare every committed file with its sha256.
+
+    Names the folders of stages that the recipe has no longer, too; they are no fault.
+    """
+    from corpus.cli.console import warn
+
     recipe = load(target)
     with lock(output_of(recipe)) if discard else contextlib.nullcontext():
         checked, faults = verify(recipe, discard=discard)
+    old = abandoned(recipe)
     if json:
-        print(jsonlib.dumps({"files": checked, "faults": faults}, ensure_ascii=False))
+        said = {"files": checked, "faults": faults, "abandoned": [str(path) for path in old]}
+        print(jsonlib.dumps(said, ensure_ascii=False))
     elif not faults:
         print(f"{checked:,} files, every digest as committed")
+    for path in old:
+        warn(f"{path}: of a step that the recipe has no longer; remove it, or put the step back")
     if faults:
         way = (
             "what is damaged is forgotten: run again"

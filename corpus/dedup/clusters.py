@@ -1,169 +1,198 @@
 """Clusters of duplicates, the one document of each that stays, and why each of the others goes.
 
-The survivor is decided by a total order of the documents (priority, then length, then id), so it depends
-neither on the order in which documents come nor on how the work was cut up.
+The survivor is decided by a total order of the documents (`keep.preference`), so it depends neither on the order in
+which documents come nor on how the work was cut up. Within, documents are named by their rank in that order: the
+smallest of a component is its survivor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
+from corpus.dedup.delivery import URL
+from corpus.dedup.keep import halves
+from corpus.dedup.room import Room
+from corpus.dedup.rowstore import Spill
 from corpus.documents import ID, LEDGER
-from corpus.kernels.unionfind import connected_components
+from corpus.kernels.jit import njit
+from corpus.kernels.unionfind import settle, unite
 
 EXACT, NEAR = "exact_duplicate", "near_duplicate"
+RULES = (URL, EXACT, NEAR)
 
 CLUSTERS = pa.schema(
     [
         pa.field("id", ID, nullable=False),
         # The id of the document that stays; a document without duplicates is its own cluster.
         pa.field("cluster", ID, nullable=False),
+        # Which earlier delivery has that document, from 0 on, oldest first; null: this folder.
+        pa.field("cluster_in", pa.int32()),
         pa.field("cluster_size", pa.int64(), nullable=False),
         # For a removed document: which document it duplicates, and the rest of its ledger row.
         pa.field("duplicate_of", ID),
+        pa.field("duplicate_in", pa.int32()),
         pa.field("rule", pa.string()),
         pa.field("value", pa.float64()),
         pa.field("threshold", pa.float64()),
     ]
 )
 
-# Pairs int64[m, 2] of rows -> their Jaccard indices float64[m].
-Similarity = Callable[[np.ndarray], np.ndarray]
+_BLOCK = 1 << 18
 
 
-def _plain(array: pa.Array | pa.ChunkedArray) -> pa.Array:
-    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+@njit
+def _lead(records, shift, keys, order, leader):  # type: ignore[no-untyped-def]
+    mask = (np.uint64(1) << shift) - np.uint64(1)
+    start = 0
+    while start < len(records):
+        end = start + 1
+        while end < len(records) and records[end] >> shift == records[start] >> shift:
+            end += 1
+        for k in range(start + 1, end):
+            here = records[k] & mask
+            for j in range(start, k):
+                other = records[j] & mask
+                a = order[here]
+                b = order[other]
+                if leader[other] == other and keys[a, 0] == keys[b, 0] and keys[a, 1] == keys[b, 1]:
+                    leader[here] = other
+                    break
+        start = end
 
 
-def _halves(ids: pa.Array) -> np.ndarray:
-    """uint64[n, 2] that order as the 16 bytes do."""
-    data = np.frombuffer(memoryview(ids.buffers()[1] or b""), ">u8", 2 * (len(ids) + ids.offset))
-    return data.reshape(-1, 2)[ids.offset :].astype(np.uint64)
+@njit
+def _best(pairs, values, partner, value):  # type: ignore[no-untyped-def]
+    for p in range(len(pairs)):
+        a = np.int64(pairs[p] >> np.uint64(32))
+        b = np.int64(pairs[p] & np.uint64(0xFFFFFFFF))
+        v = values[p]
+        if v > value[a] or (v == value[a] and b < partner[a]):
+            partner[a] = b
+            value[a] = v
+        if v > value[b] or (v == value[b] and a < partner[b]):
+            partner[b] = a
+            value[b] = v
 
 
-def preference(
-    ids: pa.Array, lengths: np.ndarray, priority: np.ndarray | None = None, keep: str = "longest"
-) -> np.ndarray:
-    """int64[n]: the rows, most preferred first: highest priority, then longest (if `keep` says so), then
-    smallest id.
+@njit
+def _direct(pairs, values, survivor, out):  # type: ignore[no-untyped-def]
+    for p in range(len(pairs)):
+        a = np.int64(pairs[p] >> np.uint64(32))
+        b = np.int64(pairs[p] & np.uint64(0xFFFFFFFF))
+        if survivor[b] == a:
+            out[b] = values[p]
 
-    Raises ValueError for an unknown `keep`.
+
+def leaders(keys: np.ndarray, order: np.ndarray, taking: np.ndarray) -> np.ndarray:
+    """int32[n] by rank: the smallest rank with the same key, of those that are `taking` part (bool[n] by rank); of the
+    others themselves.
+
+    `keys` uint64[n, 2], of bits as good as random, by row; `order` int32[n]: the row of each rank.
     """
-    if keep not in ("longest", "first_id"):
-        raise ValueError(f"keep: longest or first_id, not {keep}")
-    halves = _halves(_plain(ids))
-    order = [halves[:, 1], halves[:, 0]]
-    if keep == "longest":
-        order.append(-np.asarray(lengths, np.int64))
-    if priority is not None:
-        order.append(-np.asarray(priority, np.float64))
-    return np.lexsort(order)
+    shift = np.uint64(max(len(order) - 1, 1).bit_length())
+    ranks = np.flatnonzero(taking).astype(np.uint64)
+    records = (keys[order[taking], 0] >> shift << shift) | ranks
+    records.sort()
+    leader = np.arange(len(order), dtype=np.int32)
+    _lead(records, shift, keys, order, leader)
+    return leader
 
 
-def exact_leaders(keys: pa.Array | None, order: np.ndarray) -> np.ndarray:
-    """int64[n]: for each row the most preferred row with the same key; itself where there are no keys."""
-    if keys is None:
-        return np.arange(len(order))
-    codes = _plain(keys).dictionary_encode().indices.to_numpy()
-    _, first, group = np.unique(codes[order], return_index=True, return_inverse=True)
-    leaders = np.empty(len(order), np.int64)
-    leaders[order] = order[first[group]]
-    return leaders
+class Links:
+    """Pairs of ranks (uint64, the smaller in the upper half) that are near duplicates: components, best partners."""
+
+    def __init__(self, documents: int, room: Room) -> None:
+        self.parent = np.arange(documents, dtype=np.int32)
+        # Of each document the partner of highest value, of those the smallest; -1 without one.
+        self.partner = np.full(documents, -1, np.int32)
+        self.value = np.full(documents, -1.0)
+        self._pairs = Spill(room.folder, np.uint64, room.share(0.03))
+        self._values = Spill(room.folder, np.float64, room.share(0.03))
+
+    def add(self, pairs: np.ndarray, values: np.ndarray) -> None:
+        """Each pair but once, over all calls."""
+        unite(pairs, self.parent)
+        _best(pairs, values, self.partner, self.value)
+        self._pairs.append(pairs)
+        self._values.append(values)
+
+    def tie(self, first: np.ndarray, second: np.ndarray) -> None:
+        """Put documents into one cluster that are no near duplicates: ranks int[m] each."""
+        for start in range(0, len(first), _BLOCK):
+            a, b = (ranks[start : start + _BLOCK].astype(np.uint64) for ranks in (first, second))
+            unite(a << np.uint64(32) | b, self.parent)
+
+    def labels(self) -> np.ndarray:
+        """int32[n]: the smallest rank of each document's component; not to be kept over the next `add`."""
+        settle(self.parent)
+        return self.parent
+
+    def direct(self, survivor: np.ndarray) -> np.ndarray:
+        """float64[n]: the value of each document's pair with its `survivor` int32[n]; NaN where there is none."""
+        out = np.full(len(self.parent), np.nan)
+        for pairs, values in zip(self._pairs.blocks(_BLOCK), self._values.blocks(_BLOCK), strict=True):
+            _direct(pairs, values, survivor, out)
+        return out
 
 
-def _best_partner(pairs: np.ndarray, jaccards: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """(int64[n], float64[n]): the partner of highest index, of those the smallest; -1 and NaN without one."""
-    partner = np.full(n, -1, np.int64)
-    value = np.full(n, np.nan)
-    a, b = np.concatenate([pairs, pairs[:, ::-1]]).T
-    both = np.concatenate([jaccards, jaccards])
-    order = np.lexsort([b, -both, a])
-    rows, first = np.unique(a[order], return_index=True)
-    partner[rows] = b[order][first]
-    value[rows] = both[order][first]
-    return partner, value
+@dataclass(frozen=True)
+class Clusters:
+    """The result, by rank, but for `ids` and `rank`, which are by row.
 
-
-def _recalled(wanted: np.ndarray, pairs: np.ndarray, jaccards: np.ndarray) -> np.ndarray:
-    """float64[k]: the index of each wanted pair (smaller first) as found among `pairs`, NaN where it is
-    not."""
-    packed = (pairs.min(axis=1) << np.int64(32)) | pairs.max(axis=1)
-    order = np.argsort(packed, kind="stable")
-    sought = (wanted[:, 0] << np.int64(32)) | wanted[:, 1]
-    at = np.searchsorted(packed[order], sought)
-    out = np.full(len(wanted), np.nan)
-    inside = np.flatnonzero(at < len(packed))
-    hit = inside[packed[order[at[inside]]] == sought[inside]]
-    out[hit] = jaccards[order[at[hit]]]
-    return out
-
-
-def cluster(
-    ids: pa.Array,
-    order: np.ndarray,
-    leaders: np.ndarray,
-    pairs: np.ndarray,
-    jaccards: np.ndarray,
-    threshold: float | None,
-    similarity: Similarity,
-) -> pa.Table:
-    """CLUSTERS, a row for each of `ids` in their order: components over exact groups and near pairs.
-
-    `order` is the rows by `preference`, `leaders` those of `exact_leaders`, `pairs` int64[m, 2] near
-    duplicates among the leaders with their `jaccards`. A removed document names what it duplicates: the
-    survivor, if it is equal to it or `similarity` with it reaches `threshold`; else the leader of its exact
-    group; else the pair of its own that has the highest index. `threshold` None: the pairs stand as they are,
-    no index was asked of them.
+    `rule` int8[n] numbers RULES, -1 for who stays; `partner` and `value` say what each of the others duplicates and
+    how similar they are; `delivery` int32[m] is of the first m rows, those of earlier deliveries.
     """
-    n = len(ids)
-    rank = np.empty(n, np.int64)
-    rank[order] = np.arange(n)
-    # From here on documents are named by their rank: the smallest of a component is its survivor.
-    leader = rank[leaders[order]]
-    near = rank[np.asarray(pairs, np.int64).reshape(-1, 2)]
-    survivor = connected_components(np.concatenate([np.stack([np.arange(n), leader], axis=1), near]), n)
-    size = np.bincount(survivor, minlength=n)[survivor]
 
-    removed = survivor != np.arange(n)
-    exact = leader != np.arange(n)
-    partner, value = _best_partner(near, jaccards, n)
-    partner[exact], value[exact] = leader[exact], 1.0
-    chained = np.flatnonzero(removed & ~exact)
-    direct = _recalled(np.stack([survivor[chained], chained], axis=1), near, jaccards)
-    unknown = np.flatnonzero(np.isnan(direct))
-    direct[unknown] = similarity(order[np.stack([chained, survivor[chained]], axis=1)[unknown]])
-    reached = direct >= (value[chained] if threshold is None else threshold)
-    partner[chained[reached]], value[chained[reached]] = survivor[chained[reached]], direct[reached]
+    ids: pa.Array
+    rank: np.ndarray
+    order: np.ndarray
+    survivor: np.ndarray
+    size: np.ndarray
+    rule: np.ndarray
+    partner: np.ndarray
+    value: np.ndarray
+    delivery: np.ndarray
+    threshold: float | None
 
-    def column(values: np.ndarray, kind: pa.DataType, absent: np.ndarray | None = None) -> pa.Array:
-        return pa.array(values[rank], kind, mask=None if absent is None else absent[rank])
+    def table(self, start: int, stop: int) -> pa.Table:
+        """CLUSTERS of the rows `start` to `stop`."""
+        rank = self.rank[start:stop]
+        rule = self.rule[rank]
+        stays = rule < 0
+        limits = np.array([np.nan, 1.0, np.nan if self.threshold is None else self.threshold])[rule]
+        names = pa.DictionaryArray.from_arrays(pa.array(rule, mask=stays), pa.array(RULES))
 
-    def named(target: np.ndarray, absent: np.ndarray | None = None) -> pa.Array:
-        return _plain(ids).take(column(order[target], pa.int64(), absent))
+        def named(target: np.ndarray, absent: np.ndarray | None = None) -> tuple[pa.Array, pa.Array]:
+            row = self.order[target]
+            delivery = np.full(len(row), -1, np.int32)
+            before = row < len(self.delivery)
+            delivery[before] = self.delivery[row[before]]
+            elsewhere = delivery < 0 if absent is None else absent | (delivery < 0)
+            return self.ids.take(pa.array(row, mask=absent)), pa.array(delivery, mask=elsewhere)
 
-    limits = np.where(exact, 1.0, np.nan if threshold is None else threshold)
-    rules = pa.DictionaryArray.from_arrays(column(np.where(exact, 0, 1), pa.int8(), ~removed), pa.array([EXACT, NEAR]))
-    return pa.table(
-        [
-            _plain(ids),
-            named(survivor),
-            column(size, pa.int64()),
-            named(partner, ~removed),
-            rules.cast(pa.string()),
-            column(value, pa.float64(), ~removed),
-            column(limits, pa.float64(), ~removed | np.isnan(limits)),
-        ],
-        schema=CLUSTERS,
-    )
+        return pa.table(
+            [
+                self.ids.slice(start, stop - start),
+                *named(self.survivor[rank]),
+                pa.array(self.size[self.survivor[rank]], pa.int64()),
+                *named(np.where(stays, 0, self.partner[rank]), stays),
+                names.cast(pa.string()),
+                pa.array(self.value[rank], mask=stays),
+                pa.array(limits, mask=stays | np.isnan(limits)),
+            ],
+            schema=CLUSTERS,
+        )
 
 
 def ledger(clusters: pa.Table) -> pa.Table:
     """LEDGER rows of the removed documents; `detail` is the id, in hexadecimal, of what each duplicates."""
     gone = clusters.filter(clusters["rule"].is_valid())
-    hexadecimal = _halves(_plain(gone["duplicate_of"])).astype(">u8").tobytes().hex().encode()
+    named = gone["duplicate_of"]
+    named = named.combine_chunks() if isinstance(named, pa.ChunkedArray) else named
+    hexadecimal = halves(named).astype(">u8").tobytes().hex().encode()
     detail = pa.FixedSizeBinaryArray.from_buffers(pa.binary(32), len(gone), [None, pa.py_buffer(hexadecimal)])
     empty = pa.nulls(len(gone), pa.string())
     columns = {"detail": detail.cast(pa.binary()).cast(pa.string()), "url": empty, "locator": empty}

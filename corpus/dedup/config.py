@@ -5,11 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SerializationInfo,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 from corpus.config import Config
+from corpus.dedup import criteria
 from corpus.dedup.banding import Banding, choose
-from corpus.dedup.passages.config import PassagesConfig, SentencesConfig, SubstringsConfig
+from corpus.dedup.passages.config import LinesConfig, PassagesConfig, SentencesConfig, SubstringsConfig
 
 
 def _listed(value: Any) -> Any:
@@ -36,8 +45,8 @@ class DedupConfig(Config):
     """What does not count in a word: its `case`, its `accents`, which `digits` it has."""
     permutations: int = Field(100, ge=1, le=4096)
     """MinHash values in a signature, of which `bands` x `rows` are compared."""
-    signature: Literal["corpusmill", "datasketch"] = "corpusmill"
-    """Family of the permutations: our own, or datasketch's, several times slower, for exchange with other tools."""
+    signature: Literal["corpusmill", "datasketch", "datasketch-legacy"] = "corpusmill"
+    """Family of the permutations: our own, or for exchange datasketch's, from its version 2 on or (legacy) before."""
     seed: int = Field(1, ge=0, lt=1 << 32)
     """Seed of the MinHash permutations."""
     threshold: float = Field(0.8, gt=0, le=1)
@@ -54,12 +63,12 @@ class DedupConfig(Config):
     """Compute the exact similarity of every pair that the bands suggest; without it, the bands alone decide."""
     measure: Literal["jaccard", "containment"] = "jaccard"
     """What `verify` computes: shared shingles of all, or of the shorter document's."""
-    keep: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ("longest",)
+    keep: Annotated[tuple[Annotated[str, AfterValidator(criteria.check)], ...], BeforeValidator(_listed)] = ("longest",)
     """Which document of a cluster stays, criterion after criterion: `highest:SIGNAL`, `lowest:SIGNAL`, `newest`,
     `oldest`, `longest`, `shortest`; then the one with the smallest id."""
     against: Annotated[tuple[Path, ...], BeforeValidator(_listed)] = ()
     """Output folders of earlier deliveries (and what those were compared with): what they have goes here."""
-    lines: Annotated[PassagesConfig | None, BeforeValidator(_section)] = None
+    lines: Annotated[LinesConfig | None, BeforeValidator(_section)] = None
     """Cut out lines that occur in several documents."""
     paragraphs: Annotated[PassagesConfig | None, BeforeValidator(_section)] = None
     """Cut out paragraphs that occur in several documents (CCNet, Wenzek et al. 2020)."""
@@ -68,17 +77,35 @@ class DedupConfig(Config):
     substrings: Annotated[SubstringsConfig | None, BeforeValidator(_section)] = None
     """Cut out runs of words that occur several times."""
 
+    @field_validator("against")
+    @classmethod
+    def _absolute(cls, folders: tuple[Path, ...]) -> tuple[Path, ...]:
+        """A folder's recipe is read again from other working folders."""
+        return tuple(Path.cwd() / folder for folder in folders)
+
+    @field_serializer("against")
+    def _counted(self, folders: tuple[Path, ...], info: SerializationInfo) -> list[str] | int:
+        # Where a folder lies decides no byte of the output; the digests of what is read in it are inputs.
+        return len(folders) if info.context else [str(folder) for folder in folders]
+
+    @property
+    def jaccard_threshold(self) -> float:
+        """The Jaccard index of a pair at `threshold`; if that is a containment c, of two of equal size: c / (2 - c)."""
+        return self.threshold if self.measure == "jaccard" else self.threshold / (2 - self.threshold)
+
     @property
     def banding(self) -> Banding:
         """Bands and rows as given, or as chosen. Raises ValueError, see `choose`."""
         if self.bands is None or self.rows is None:
-            return choose(self.threshold, self.recall, self.permutations, self.precision)
+            return choose(self.jaccard_threshold, self.recall, self.permutations, self.precision)
         return Banding(self.bands, self.rows)
 
     @model_validator(mode="after")
     def _bands_fit(self) -> DedupConfig:
         if (self.bands is None) != (self.rows is None):
             raise ValueError("bands and rows: give both or none")
+        if self.measure == "containment" and not self.verify:
+            raise ValueError("measure: containment needs `verify: true`; signatures alone know nothing of it")
         banding = self.banding
         if banding.bands * banding.rows > self.permutations:
             needed = banding.bands * banding.rows

@@ -1,98 +1,193 @@
 """The chain of `dedup` after the per-document work: keys and signatures -> pairs -> verified -> clusters.
 
-Everything is arrays over the documents at hand, in memory; each function of the chain can be put on another
-footing (signatures from files, runs by an external sort) without the others.
+Some dozens of bytes a document stay in memory; signatures, band hashes, pairs and shingles are kept on disk where they
+do not fit (`rowstore`, `candidates`). The result does not depend on where they are.
 """
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 
-from corpus.dedup import lsh, verify
-from corpus.dedup.clusters import Similarity, cluster, exact_leaders, preference
+from corpus.dedup import clusters
+from corpus.dedup.clusters import RULES, Clusters, Links
 from corpus.dedup.config import DedupConfig
-from corpus.kernels.minhash import signatures
-from corpus.kernels.shingles import shingles
-from corpus.kernels.unionfind import connected_components
+from corpus.dedup.delivery import NOTHING_SETTLED, Settled
+from corpus.dedup.keep import preference, sort_keys
+from corpus.dedup.near import link
+from corpus.dedup.room import UNLIMITED, Room
+from corpus.dedup.verify import Comparison, Source
+
+_BATCH = 4096
+_URL, _EXACT, _NEAR = range(len(RULES))
 
 
-def near_pairs(signed: np.ndarray, config: DedupConfig, similarity: Similarity) -> tuple[np.ndarray, np.ndarray]:
-    """(int64[m, 2], float64[m]): near duplicates among the rows of the signatures and their Jaccard indices.
+@dataclass(frozen=True)
+class Documents:
+    """What is known of n documents besides signature and text, by row.
 
-    With `verify`, pairs whose signatures rule `threshold` out are skipped (`verify.floor`), of the others
-    `similarity` has the word; long runs get a `lsh.second_look`, at most two standard deviations of the
-    estimate below `threshold`. Without it, all pairs stand, with the estimate as index.
+    `ids` binary(16)[n]; `preferred` float64[k, n] of `keep.sort_keys`; `exact` uint64[n, 2] of `exact.exact_keys`
+    (None: no exact matching); `url` uint64[n, 2] of `urls.url_keys` and `located` bool[n] where there is one (None:
+    URLs do not count). The first rows are those of `settled`; they stay before all others, and none of them goes.
     """
-    runs = lsh.band_runs(signed, config.banding.bands, config.banding.rows)
-    pairs = lsh.run_pairs(runs)
-    if not config.verify:
-        return pairs, verify.estimate(pairs, signed)
-    pairs = pairs[verify.estimate(pairs, signed) >= verify.floor(config.threshold, signed.shape[1])]
-    jaccards = similarity(pairs)
-    near = jaccards >= config.threshold
-    pairs, jaccards = pairs[near], jaccards[near]
 
-    labels = connected_components(pairs, len(signed))
-    spread = float(np.sqrt(config.threshold * (1 - config.threshold) / signed.shape[1]))
-    more = lsh.second_look(runs, labels, signed, config.threshold - 2 * spread)
-    again = similarity(more)
-    near = again >= config.threshold
-    return np.concatenate([pairs, more[near]]), np.concatenate([jaccards, again[near]])
+    ids: pa.Array
+    preferred: np.ndarray
+    exact: np.ndarray | None = None
+    url: np.ndarray | None = None
+    located: np.ndarray | None = None
+    settled: Settled = NOTHING_SETTLED
 
 
 def deduplicate(
-    ids: pa.Array,
-    lengths: np.ndarray,
-    keys: pa.Array | None,
-    signed: np.ndarray | None,
-    shingler: verify.Shingler,
+    documents: Documents,
+    source: Source,
     config: DedupConfig,
-    priority: np.ndarray | None = None,
-) -> pa.Table:
-    """`clusters.CLUSTERS`, one row a document, in the order of `ids`; a document stays if its `rule` is null.
+    room: Room,
+    beat: Callable[[int], object] = lambda units: None,
+) -> Clusters:
+    """Who duplicates whom: components over URLs, exact groups and near pairs.
 
-    `ids` binary(16)[n]; `lengths` int64[n] bytes of text; `keys` of `exact_keys` (None: no exact matching);
-    `signed` uint32[n, permutations] of `signatures` (None: no near matching); `shingler` gives `shingles` of
-    the rows asked for; a higher `priority` float64[n] stays before a lower. Raises ValueError for signatures
-    too short.
+    Of documents with one URL all but the most preferred go, and take no further part; then of those with one exact key;
+    the others are compared by signature. A removed document names the document with its URL or key; else the survivor
+    of its cluster, if their similarity reaches the threshold; else the partner of its own that is most similar.
     """
-    order = preference(ids, lengths, priority, config.keep[0])
-    leaders = exact_leaders(keys, order)
+    settled = documents.settled
+    n, before = len(documents.ids), len(settled.delivery)
+    standing = np.full((1, n), np.inf)
+    standing[0, :before] = settled.standing
+    order = preference(documents.ids, np.concatenate([standing, documents.preferred])).astype(np.int32)
+    del standing
+    rank = np.empty(n, np.int32)
+    rank[order] = np.arange(n, dtype=np.int32)
+    leader = np.arange(n, dtype=np.int32)
+    located = np.zeros(n, bool)
+    if documents.url is not None and documents.located is not None:
+        leader = clusters.leaders(documents.url, order, documents.located[order])
+        # Those of earlier deliveries, the first in rank, stay.
+        leader[:before] = np.arange(before)
+        located = leader != np.arange(n)
+        located[rank[:before]] = settled.located
+    if documents.exact is not None:
+        leader = np.where(located, leader, clusters.leaders(documents.exact, order, ~located))
+    leads = (leader == np.arange(n)) & ~located
+    located[:before] = False
+    beat(0)
 
-    def similarity(pairs: np.ndarray) -> np.ndarray:
-        if config.verify or signed is None:
-            return verify.exact(pairs, shingler)
-        return verify.estimate(pairs, signed)
+    comparison = Comparison(source, rank, config, room)
+    links = Links(n, room)
+    links.tie(rank[settled.links[:, 0]], rank[settled.links[:, 1]])
+    if config.minhash:
+        link(source, rank, leads, before, comparison, links, config, room, beat)
+    links.tie(leader, np.arange(n))
+    survivor = links.labels()
 
-    pairs, jaccards = np.zeros((0, 2), np.int64), np.zeros(0)
-    if signed is not None:
-        # Equal documents are settled: one of each, most preferred first.
-        rows = order[leaders[order] == order]
-        pairs, jaccards = near_pairs(signed[rows], config, lambda local: similarity(rows[local]))
-        pairs = rows[pairs]
-    threshold = config.threshold if config.verify else None
-    return cluster(ids, order, leaders, pairs, jaccards, threshold, similarity)
+    removed = survivor != np.arange(n)
+    rule = np.full(n, -1, np.int8)
+    rule[removed & leads] = _NEAR
+    rule[~leads] = _EXACT
+    rule[located] = _URL
+    rule[:before] = -1
+    partner, value = links.partner, links.value
+    partner[~leads], value[~leads] = leader[~leads], 1.0
+    chained = np.flatnonzero(rule == _NEAR)
+    direct = links.direct(survivor)[chained]
+    unknown = np.flatnonzero(np.isnan(direct))
+    direct[unknown] = _similarity(survivor, chained[unknown], comparison, not config.verify)
+    reached = direct >= (config.threshold if config.verify else value[chained])
+    partner[chained[reached]], value[chained[reached]] = survivor[chained[reached]], direct[reached]
+    apart = np.flatnonzero(located)
+    value[apart] = _similarity(leader, apart, comparison)
+    return Clusters(
+        documents.ids,
+        rank,
+        order,
+        survivor,
+        np.bincount(survivor, minlength=n),
+        rule,
+        partner,
+        value,
+        settled.delivery,
+        config.threshold if config.verify else None,
+    )
+
+
+def _similarity(target: np.ndarray, ranks: np.ndarray, comparison: Comparison, estimated: bool = False) -> np.ndarray:
+    """float64[m]: that of each of `ranks` int[m] with its `target` int32[n]."""
+    pairs = target[ranks].astype(np.uint64) << np.uint64(32) | ranks.astype(np.uint64)
+    if estimated:
+        return comparison.estimate(pairs)
+    wanted = np.zeros(len(target), bool)
+    wanted[ranks] = wanted[target[ranks]] = True
+    comparison.shingle(wanted)
+    return comparison.exact(pairs)
+
+
+def sign(texts: pa.Array, config: DedupConfig) -> np.ndarray:
+    """uint32[n, permutations]: signatures of the family that `config` asks for."""
+    from corpus.kernels import datasketch, minhash
+
+    plain = (texts, config.permutations, config.ngram, config.seed, config.normalise)
+    if config.signature == "corpusmill":
+        return minhash.signatures(*plain)
+    return datasketch.signatures(*plain, "legacy" if config.signature == "datasketch-legacy" else "affine32")
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """A `Source` in memory."""
+
+    given: pa.Array
+    config: DedupConfig
+
+    def signatures(self) -> Iterator[np.ndarray]:
+        for start in range(0, len(self.given), _BATCH):
+            yield sign(self.given.slice(start, _BATCH), self.config)
+
+    def texts(self, rows: np.ndarray) -> Iterator[pa.Array]:
+        for start in range(0, len(rows), _BATCH):
+            yield self.given.take(pa.array(rows[start : start + _BATCH]))
+
+
+def key_pairs(keys: pa.Array) -> np.ndarray:
+    """uint64[n, 2] of binary(16)[n]; what a null is stands for nothing."""
+    flat = np.frombuffer(keys.buffers()[1] or b"", "<u8")
+    return flat[2 * keys.offset : 2 * (keys.offset + len(keys))].reshape(-1, 2)
 
 
 def deduplicate_texts(
-    ids: pa.Array, texts: pa.Array, config: DedupConfig, priority: np.ndarray | None = None
+    ids: pa.Array,
+    texts: pa.Array,
+    config: DedupConfig,
+    documents: pa.RecordBatch | None = None,
+    memory: int = UNLIMITED,
 ) -> pa.Table:
-    """`deduplicate` of texts in memory: keys, signatures and shingles are made here.
+    """`clusters.CLUSTERS` of texts in memory, a row each in their order; a document stays if its `rule` is null.
 
-    `texts` is a large_string array without nulls, of the length of `ids`.
+    `ids` binary(16)[n]; `texts` large_string[n] without nulls; `documents` has the columns that `config.keep` looks at,
+    and with `config.url` the `url`; `memory` in bytes, for what is not in memory already.
     """
     from corpus.dedup.exact import exact_keys
+    from corpus.dedup.urls import url_keys
     from corpus.kernels.arrow import string_buffers
 
-    keys = exact_keys(texts) if config.exact else None
-    signed = signatures(texts, config.permutations, config.ngram, config.seed) if config.minhash else None
-    return deduplicate(
-        ids,
-        np.diff(string_buffers(texts)[1]),
-        keys,
-        signed,
-        lambda rows: shingles(texts.take(rows), config.ngram),
+    batch = pa.RecordBatch.from_arrays([ids], ["id"]) if documents is None else documents
+    located = url_keys(batch.column("url")) if config.url else None
+    found = deduplicate(
+        Documents(
+            ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids,
+            sort_keys(config.keep, batch, np.diff(string_buffers(texts)[1])),
+            key_pairs(exact_keys(texts)) if config.exact else None,
+            None if located is None else key_pairs(located),
+            None if located is None else located.is_valid().to_numpy(zero_copy_only=False),
+        ),
+        _Texts(texts, config),
         config,
-        priority,
+        Room(Path(tempfile.gettempdir()), memory),
     )
+    return found.table(0, len(ids))

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from corpus.kernels import unicode
 from corpus.kernels.arrow import string_buffers
-from corpus.kernels.jit import inlined, njit
+from corpus.kernels.jit import njit
 from corpus.kernels.shingles import mix
 
 _SPACE = np.uint32(0x20)
@@ -30,19 +30,16 @@ def _fold() -> np.ndarray:
     return np.where(unicode.classes() & unicode.SPACE, _SPACE, unicode.lower()).astype(np.uint32)
 
 
-@inlined
-def _add(h, g, point):  # type: ignore[no-untyped-def]
-    h = (h ^ point) * _MULTIPLIER_1
-    g = (g ^ point) * _MULTIPLIER_2
-    return h ^ (h >> np.uint64(32)), g ^ (g >> np.uint64(29))
+@functools.cache
+def _plain() -> np.ndarray:
+    return np.arange(0x110000, dtype=np.uint32)
 
 
 @njit
-def _keys(data, offsets, table, out):  # type: ignore[no-untyped-def]
+def _keys(data, offsets, table, points, out):  # type: ignore[no-untyped-def]
     for d in range(len(offsets) - 1):
-        h, g = _SEED_1, _SEED_2
-        gap = 0
-        length = np.uint64(0)
+        size = 0
+        gap = True
         i = offsets[d]
         end = offsets[d + 1]
         while i < end:
@@ -54,15 +51,21 @@ def _keys(data, offsets, table, out):  # type: ignore[no-untyped-def]
                 raw, width = unicode.decode(data, i, end)
                 point = table[raw]
                 i += width
-            if point == _SPACE:
-                gap = 1 if length > 0 else 0
-                continue
-            if gap == 1:
-                h, g = _add(h, g, np.uint64(_SPACE))
-                length += np.uint64(1)
-                gap = 0
-            h, g = _add(h, g, np.uint64(point))
-            length += np.uint64(1)
+            # Without a branch on where words end, which no predictor would guess.
+            points[size] = point
+            space = point == _SPACE
+            size += not (space and gap)
+            gap = space
+        size -= gap and size > 0
+        points[size] = 0
+        h, g = _SEED_1, _SEED_2
+        for k in range(0, size, 2):
+            pair = np.uint64(points[k]) | np.uint64(points[k + 1]) << np.uint64(32)
+            h = (h ^ pair) * _MULTIPLIER_1
+            g = (g ^ pair) * _MULTIPLIER_2
+            h ^= h >> np.uint64(32)
+            g ^= g >> np.uint64(29)
+        length = np.uint64(size)
         out[d, 0] = mix(h + length)
         out[d, 1] = mix(g ^ length)
 
@@ -73,9 +76,20 @@ def exact_keys(texts: pa.Array) -> pa.Array:
     128 bits of a fixed, non-cryptographic hash: among 10^10 documents an accidental agreement has probability
     10^-19, one made on purpose is possible. `texts` is a string or large_string array without nulls.
     """
+    return _hashed(texts, _fold())
+
+
+def plain_keys(texts: pa.Array) -> pa.Array:
+    """binary(16)[n], as of `exact_keys`, of texts as they are, but for white space that is U+0020."""
+    return _hashed(texts, _plain())
+
+
+def _hashed(texts: pa.Array, table: np.ndarray) -> pa.Array:
     data, offsets = string_buffers(texts)
     out = np.empty((len(offsets) - 1, 2), np.uint64)
-    _keys(data, offsets, _fold(), out)
+    # A point a byte at most, and one to fill the last pair.
+    points = np.empty(int(np.diff(offsets).max(initial=0)) + 2, np.uint32)
+    _keys(data, offsets, table, points, out)
     return pa.FixedSizeBinaryArray.from_buffers(
         pa.binary(16), len(out), [None, pa.py_buffer(out.astype("<u8").tobytes())]
     )

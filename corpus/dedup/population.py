@@ -4,56 +4,111 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from corpus.dataset import View
+from corpus.ahead import ahead
+from corpus.dataset import Delivery, View
+from corpus.dedup import criteria
+from corpus.dedup.config import DedupConfig
+from corpus.dedup.deduplicate import Documents, key_pairs
+from corpus.dedup.delivery import SETTLED, settled
+from corpus.dedup.keep import sort_keys
+from corpus.plan import Task
+
+_TEXTS = 2048
+"""Documents whose texts are read at once."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One partition; `own` if it is of the folder that is being deduplicated, else of an earlier delivery."""
+    """One partition, of the folder that is being deduplicated or of earlier `delivery`."""
 
     view: View
     partition: str
-    own: bool = True
-
-    @property
-    def folder(self) -> Path:
-        return self.view.root
+    delivery: int | None = None
 
 
 class Population:
-    """Rows 0, 1, 2 ... over `parts`, in order; `beat(0)` is called while it reads."""
+    """Rows 0, 1, 2 ... over `parts`, in order: a `verify.Source`. `beat` is called while it reads."""
 
-    def __init__(self, parts: Sequence[Part], beat: Callable[[int], object]) -> None:
-        self.parts, self._beat = tuple(parts), beat
-        # `starts[k]` is the row with which part k begins; filled by the first whole `batches`.
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        config: DedupConfig,
+        beat: Callable[[int], object],
+        deliveries: Sequence[Delivery] = (),
+    ) -> None:
+        self.parts, self._config, self._beat, self._deliveries = tuple(parts), config, beat, deliveries
+        # `starts[k]` is the row with which part k begins; filled by `documents`.
         self.starts = np.zeros(1, np.int64)
 
-    def batches(self, columns: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """(number of the part, batch of `columns`), in the order of the rows."""
+    @classmethod
+    def of(cls, task: Task, beat: Callable[[int], object]) -> Population:
+        """All that a task compares."""
+        parts = [Part(v, name, number) for number, v in enumerate(task.earlier) for name in v.partitions()]
+        return cls([*parts, *(Part(task.view, name) for name in task.partitions)], task.step.config, beat, task.earlier)
+
+    def documents(self, most: int) -> Documents:
+        """What is known of them, of none if there are more than `most`; how many there are is in `starts`."""
+        config = self._config
+        count = sum(criterion != criteria.FIRST_ID for criterion in config.keep)
+        keys = [name for name, asked in (("url_key", config.url), ("exact_key", config.exact)) if asked]
         counts = np.zeros(len(self.parts), np.int64)
+        ids, preferred, known = [], [np.zeros((count, 0))], []
+        found: dict[str, list[np.ndarray]] = {name: [np.zeros((0, 2), np.uint64)] for name in keys}
+        located = [np.zeros(0, bool)]
         for number, part in enumerate(self.parts):
-            for batch in part.view.batches(part.partition, list(columns)):
+            looked = criteria.columns(config.keep) if part.delivery is None else SETTLED
+            for batch in part.view.batches(part.partition, ["id", "text_bytes", *keys, *looked]):
                 counts[number] += len(batch)
-                yield number, batch
-                self._beat(0)
+                self._beat(len(batch) if part.delivery is None else 0)
+                if counts.sum() > most:
+                    continue
+                ids.append(batch.column("id"))
+                sizes = batch.column("text_bytes").to_numpy()
+                if part.delivery is None:
+                    preferred.append(sort_keys(config.keep, batch, sizes))
+                else:
+                    # Who stayed there is settled; of the rest the longest.
+                    preferred.append(np.broadcast_to(-sizes.astype(float), (count, len(batch))))
+                    known.append((part.delivery, pa.Table.from_batches([batch.select(["id", *SETTLED])])))
+                for name in keys:
+                    found[name].append(key_pairs(batch.column(name)))
+                if config.url:
+                    located.append(batch.column("url_key").is_valid().to_numpy(zero_copy_only=False))
         self.starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+        return Documents(
+            pa.concat_arrays(ids) if ids else pa.array([], pa.binary(16)),
+            np.concatenate(preferred, axis=1),
+            np.concatenate(found["exact_key"]) if config.exact else None,
+            np.concatenate(found["url_key"]) if config.url else None,
+            np.concatenate(located) if config.url else None,
+            settled(self._deliveries, known),
+        )
+
+    def signatures(self) -> Iterator[np.ndarray]:
+        """See `verify.Source`."""
+        for part in self.parts:
+            for batch in ahead(part.view.batches(part.partition, ["signature"])):
+                column = batch.column("signature")
+                flat = np.frombuffer(column.buffers()[1] or b"", "<u4").reshape(-1, self._config.permutations)
+                yield flat[column.offset : column.offset + len(column)]
+                self._beat(0)
 
     def texts(self, rows: np.ndarray) -> Iterator[pa.Array]:
-        """Texts of `rows` (ascending, distinct), in batches; after a whole `batches`."""
+        """See `verify.Source`; after `documents`."""
         for number, part in enumerate(self.parts):
             first, last = np.searchsorted(rows, self.starts[number : number + 2])
             if first == last:
                 continue
-            wanted = rows[first:last] - self.starts[number]
-            seen = 0
-            for batch in part.view.batches(part.partition, ["text"]):
-                here = wanted[(wanted >= seen) & (wanted < seen + len(batch))] - seen
-                seen += len(batch)
+            start = int(self.starts[number])
+            for batch in ahead(part.view.batches(part.partition, ["text"], _TEXTS)):
                 self._beat(0)
-                if len(here):
-                    yield batch.column("text").take(pa.array(here))
+                here = rows[slice(*np.searchsorted(rows, [start, start + len(batch)]))]
+                if len(here) == len(batch):
+                    yield batch.column("text")
+                elif len(here):
+                    yield batch.column("text").take(pa.array(here - start))
+                start += len(batch)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
 
+from corpus.ahead import ahead
+from corpus.dedup import criteria
+from corpus.dedup.passages import stage as passages
 from corpus.documents import ID, LEDGER
 from corpus.plan import Step, Task
 from corpus.recipe import Recipe
-from corpus.store import Writer, read_table
+from corpus.store import GROUP_ROWS, Writer, read_table
 
 # The keys that decide keys and signatures, and those that the clusters have nothing to do with.
 SIGNED_BY = ("url", "exact", "minhash", "ngram", "normalise", "permutations", "signature", "seed")
@@ -25,20 +28,22 @@ def steps(recipe: Recipe) -> list[Step]:
         Step(
             "dedup/signatures",
             "corpus.dedup.stage:signatures",
-            "2",
+            "3",
             config,
             fields=SIGNED_BY,
-            needs=("id", "text"),
-            adds=("text_bytes", "exact_key", "signature"),
+            needs=("id", "text", *(["url"] if config.url else [])),
+            adds=("text_bytes", "url_key", "exact_key", "signature"),
         ),
         Step(
             "dedup/clusters",
             "corpus.dedup.stage:clusters",
-            "2",
+            "3",
             config,
             fields=tuple(name for name in type(config).model_fields if name not in (*SIGNED_BY, *PASSAGES)),
-            needs=("id", "text_bytes", "exact_key", "signature", "text"),
+            needs=("id", "text_bytes", "url_key", "exact_key", "signature", "text", *criteria.columns(config.keep)),
             scope="corpus",
+            earlier=config.against,
+            fault=_lacking(recipe),
         ),
         Step(
             "dedup/decision",
@@ -51,30 +56,45 @@ def steps(recipe: Recipe) -> list[Step]:
             filters=True,
             uses=("dedup/clusters",),
         ),
+        *passages.steps(config, recipe.reads_code),
     ]
 
 
+def _lacking(recipe: Recipe) -> str | None:
+    """A classifier whose score `dedup.keep` looks at and that the recipe does not have."""
+    assert recipe.dedup is not None
+    there = [classifier.name for classifier in recipe.quality.classifiers] if recipe.quality else []
+    for name in criteria.scores(recipe.dedup.keep):
+        if name not in there:
+            has = f"it has {', '.join(there)}" if there else "it has none"
+            return f"dedup.keep: score_{name} needs a classifier {name} in quality.classifiers of the recipe; {has}"
+    return None
+
+
 def signatures(task: Task, out: Writer, beat: Callable[[int], None]) -> None:
-    """Length in bytes, key of the normalised text and MinHash signature (little-endian uint32) of every document."""
+    """Length in bytes, keys of URL and normalised text, and MinHash signature (little-endian uint32) of every document;
+    columns of nulls for what the recipe does not ask for."""
+    from corpus.dedup.deduplicate import sign
     from corpus.dedup.exact import exact_keys
+    from corpus.dedup.urls import url_keys
     from corpus.kernels.arrow import string_buffers
-    from corpus.kernels.minhash import signatures as minhash
 
     config = task.step.config
-    count = config.permutations
-    wide = pa.binary(4 * count) if config.minhash else pa.null()
-    narrow = pa.binary(16) if config.exact else pa.null()
-    schema = pa.schema([("id", ID), ("text_bytes", pa.int64()), ("exact_key", narrow), ("signature", wide)])
+    wide = pa.binary(4 * config.permutations) if config.minhash else pa.null()
+    address, narrow = (pa.binary(16) if asked else pa.null() for asked in (config.url, config.exact))
+    keys = [("url_key", address), ("exact_key", narrow), ("signature", wide)]
+    schema = pa.schema([("id", ID), ("text_bytes", pa.int64()), *keys])
     table = out.table(schema)
-    for batch in task.view.batches(task.partition, ["id", "text"]):
+    for batch in ahead(task.view.batches(task.partition, list(task.step.needs))):
         text, rows = batch.column("text"), len(batch)
         sizes = np.diff(string_buffers(text)[1])
-        keys = exact_keys(text) if config.exact else pa.nulls(rows)
+        located = url_keys(batch.column("url")) if config.url else pa.nulls(rows)
+        normal = exact_keys(text) if config.exact else pa.nulls(rows)
         signed: pa.Array = pa.nulls(rows)
         if config.minhash:
-            values = minhash(text, count, config.ngram, config.seed).astype("<u4")
+            values = sign(text, config).astype("<u4")
             signed = pa.FixedSizeBinaryArray.from_buffers(wide, rows, [None, pa.py_buffer(values)])
-        columns = [batch.column("id"), pa.array(sizes), keys, signed]
+        columns = [batch.column("id"), pa.array(sizes), located, normal, signed]
         table.write(pa.RecordBatch.from_arrays(columns, schema=schema))
         out.count(rows, rows)
         beat(rows)
@@ -84,71 +104,30 @@ def clusters(task: Task, out: Writer, beat: Callable[[int], None]) -> None:
     """Who duplicates whom, over all partitions; one file a partition, in its order."""
     from corpus.dedup.clusters import CLUSTERS
     from corpus.dedup.deduplicate import deduplicate
+    from corpus.dedup.population import Population
+    from corpus.dedup.room import Budget
 
-    config = task.step.config
-    columns = ["id", "text_bytes", "exact_key", "signature"]
-    parts: list[pa.Table] = []
-    counts: list[int] = []
-    for partition in task.partitions:
-        batches = list(task.view.batches(partition, columns))
-        counts.append(sum(len(batch) for batch in batches))
-        parts += [pa.Table.from_batches([batch]) for batch in batches]
-    if not parts:
-        for partition in task.partitions:
-            out.table_at(f"{partition}.parquet", CLUSTERS)
-        return
-    table = pa.concat_tables(parts).combine_chunks()
-    signed = None
-    if config.minhash:
-        buffer = table.column("signature").combine_chunks()
-        flat = np.frombuffer(buffer.buffers()[1], "<u4").reshape(-1, config.permutations)
-        signed = flat[buffer.offset : buffer.offset + len(buffer)]
-    found = deduplicate(
-        table.column("id").combine_chunks(),
-        table.column("text_bytes").to_numpy(),
-        table.column("exact_key").combine_chunks() if config.exact else None,
-        signed,
-        _Shingler(task, counts, beat),
-        config,
-    )
-    start = 0
-    for partition, count in zip(task.partitions, counts, strict=True):
-        out.table_at(f"{partition}.parquet", CLUSTERS).write(found.slice(start, count))
-        start += count
-    out.count(table.num_rows, table.num_rows)
-
-
-class _Shingler:
-    """Shingles of the rows asked for, read from the text of the partitions that hold them."""
-
-    def __init__(self, task: Task, counts: list[int], beat: Callable[[int], None]) -> None:
-        self.task, self.beat = task, beat
-        self.starts = np.concatenate([[0], np.cumsum(counts)])
-
-    def __call__(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        from corpus.kernels.shingles import shingles
-
-        hashes, lengths = [np.zeros(0, np.uint64)], [np.zeros(1, np.int64)]
-        for texts in self._texts(rows):
-            values, offsets = shingles(texts, self.task.step.config.ngram)
-            hashes.append(values)
-            lengths.append(np.diff(offsets))
-        return np.concatenate(hashes), np.cumsum(np.concatenate(lengths))
-
-    def _texts(self, rows: np.ndarray) -> Iterator[pa.Array]:
-        """Texts of `rows` (ascending, distinct), in batches."""
-        for number, partition in enumerate(self.task.partitions):
-            first, last = np.searchsorted(rows, self.starts[number : number + 2])
-            if first == last:
-                continue
-            wanted = rows[first:last] - self.starts[number]
-            seen = 0
-            for batch in self.task.view.batches(partition, ["text"]):
-                here = wanted[(wanted >= seen) & (wanted < seen + len(batch))] - seen
-                seen += len(batch)
-                self.beat(0)
-                if len(here):
-                    yield batch.column("text").take(pa.array(here))
+    population = Population.of(task, beat)
+    budget = Budget.of(task.memory_mb)
+    documents = population.documents(budget.documents)
+    room = budget.room(out.directory, int(population.starts[-1]))
+    found = deduplicate(documents, population, task.step.config, room, beat)
+    before = elsewhere = 0
+    for part, start, stop in zip(population.parts, population.starts, population.starts[1:], strict=False):
+        if part.delivery is not None:
+            before = int(stop)
+            continue
+        table = out.table_at(f"{part.partition}.parquet", CLUSTERS)
+        for first in range(start, stop, GROUP_ROWS):
+            rows = found.table(first, min(first + GROUP_ROWS, stop))
+            table.write(rows)
+            elsewhere += len(rows) - rows.column("cluster_in").null_count
+            beat(0)
+    count = int(population.starts[-1]) - before
+    out.count(count, count)
+    if task.earlier:
+        # How many went because of what earlier deliveries have.
+        out.facts["against"] = elsewhere
 
 
 def decision(task: Task, out: Writer, beat: Callable[[int], None]) -> None:

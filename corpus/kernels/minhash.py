@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from corpus.kernels.arrow import string_buffers
 from corpus.kernels.jit import njit
-from corpus.kernels.shingles import combine, fold, mix, scratch, word_hashes
+from corpus.kernels.shingles import CASE, combine, fold, mix, scratch, word_hashes
 
 EMPTY = 0xFFFFFFFF
 _BLOCK = 1024
@@ -65,18 +65,20 @@ def _signatures(data, offsets, ngram, table, words, hashes, a, c, out):  # type:
             _lower(low, high, size, a, c, out[d])
 
 
-def signatures(texts: pa.Array, count: int, ngram: int = 5, seed: int = 1) -> np.ndarray:
+def signatures(
+    texts: pa.Array, count: int, ngram: int = 5, seed: int = 1, normalise: tuple[str, ...] = CASE
+) -> np.ndarray:
     """uint32[n, count]: the MinHash signature of each document; a document without words has EMPTY
     throughout.
 
-    `texts` is a string or large_string array without nulls. Equal positions of two signatures estimate the
-    Jaccard index of the shingle sets, with standard deviation sqrt(J (1 - J) / count). Raises ValueError for
-    count or ngram < 1.
+    `texts` is a string or large_string array without nulls, `normalise` of `corpus.kernels.shingles.fold`.
+    Equal positions of two signatures estimate the Jaccard index of the shingle sets, with standard deviation
+    sqrt(J (1 - J) / count). Raises ValueError for count or ngram < 1.
     """
     if count < 1 or ngram < 1:
         raise ValueError(f"signatures: count and ngram must be at least 1, not {count} and {ngram}")
     data, offsets = string_buffers(texts)
     a, c = permutations(count, seed)
     out = np.full((len(offsets) - 1, count), EMPTY, np.uint32)
-    _signatures(data, offsets, ngram, fold(), scratch(offsets), scratch(offsets), a, c, out)
+    _signatures(data, offsets, ngram, fold(normalise), scratch(offsets), scratch(offsets), a, c, out)
     return out

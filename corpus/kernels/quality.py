@@ -11,7 +11,7 @@ import numpy as np
 from corpus.kernels import text_lines as lines
 from corpus.kernels import vocabulary
 from corpus.kernels.jit import njit
-from corpus.kernels.quality_flags import BREAK, PUNCTUATION, SPACE, TERMINAL, to_hashed_points
+from corpus.kernels.quality_flags import SPACE, to_hashed_points
 from corpus.kernels.repetition import (
     covered,
     duplicate_grams,
@@ -23,6 +23,7 @@ from corpus.kernels.repetition import (
     repeated,
     table_mask,
 )
+from corpus.kernels.sentences import mark_sentences
 from corpus.kernels.words import split_words
 
 # First column of each group in the output; `corpus.quality.names` names them in this order.
@@ -32,27 +33,6 @@ QUALITY, REPETITION, C4, FINEWEB, REDPAJAMA, COLUMNS = 0, 8, 21, 27, 31, 55
 @njit
 def _ratio(part, whole):  # type: ignore[no-untyped-def]
     return part / whole if whole else np.nan
-
-
-@njit
-def _sentences(points, starts, ends, count, table):  # type: ignore[no-untyped-def]
-    """Sentences, line by line: one ends after a terminal mark that is a word, and the punctuation that follows it."""
-    sentences = 0
-    ended = False
-    for i in range(count):
-        first = starts[i]
-        terminal = ends[i] - first == 1 and table[points[first]] & TERMINAL
-        fresh = i == 0
-        for j in range(ends[i - 1] if i else 0, first):
-            fresh = fresh or table[points[j]] & BREAK
-        if not fresh and ended and not terminal:
-            for j in range(first, ends[i]):
-                fresh = fresh or not table[points[j]] & PUNCTUATION
-        if fresh:
-            sentences += 1
-            ended = False
-        ended = ended or terminal
-    return sentences
 
 
 @njit
@@ -155,7 +135,7 @@ def measure(data, offsets, table, lower, exceptions, cuts, trie, words, word_off
         result[FINEWEB + 2] = _ratio(characters, n - breaks)
 
         count = split_words(points, n, table, exceptions, cuts, trie, starts, ends, counts)
-        result[C4] = _sentences(points, starts, ends, count, table)
+        result[C4] = mark_sentences(points, starts, ends, count, table, at)
         source, source_hashes = points, hashes
         if len(rows):
             source, source_hashes = letters, letter_hashes

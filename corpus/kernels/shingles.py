@@ -1,10 +1,10 @@
 """Hashed word n-grams ("shingles", Broder 1997) of text, natively.
 
 A word is a run of `\\w`, lower-cased code point by code point (so `İ` and a final `ς` keep what `str.lower`
-would change by context or to several characters). Scripts that are written without spaces have no such runs:
-each `\\w` character of Han, Hiragana, Katakana, Thai, Lao, Khmer and Myanmar is a word of its own. A document
-with fewer than n words, but at least one, has one shingle of all its words; a document without words has
-none.
+would change by context or to several characters); `fold` knows what else may not count. Scripts that are
+written without spaces have no such runs: each `\\w` character of Han, Hiragana, Katakana, Thai, Lao, Khmer and
+Myanmar is a word of its own. A document with fewer than n words, but at least one, has one shingle of all its
+words; a document without words has none.
 
 Hashes are 64 bits, well mixed, fixed for ever by this file, and not cryptographic: two different shingles of
 the same corpus of 10^9 shingles agree with probability 0.03, a Jaccard index is off by nothing that can be
@@ -43,6 +43,8 @@ SPACELESS = (
 )
 
 ALONE = np.uint32(0x80000000)
+SKIP = np.uint32(0xFFFFFFFF)
+CASE = ("case",)
 _WORD_SEED = np.uint64(0x9E3779B97F4A7C15)
 _WORD_MULTIPLIER = np.uint64(0xD6E8FEB86659FD93)
 _NGRAM_MULTIPLIER = np.uint64(0xA0761D6478BD642F)
@@ -51,13 +53,31 @@ _MIX_2 = np.uint64(0x94D049BB133111EB)
 
 
 @functools.cache
-def fold() -> np.ndarray:
-    """uint32[0x110000]: 0 for what is in no word, else the lower-case code point, with ALONE for spaceless
-    scripts."""
-    table = np.where(unicode.classes() & unicode.WORD, unicode.lower(), 0).astype(np.uint32)
+def fold(normalise: tuple[str, ...] = CASE) -> np.ndarray:
+    """uint32[0x110000]: what a code point counts as: 0 for what is in no word, else itself, with ALONE for spaceless
+    scripts.
+
+    With `case` in `normalise` it counts as its lower case; with `digits` every decimal digit, of any script, as 0;
+    with `accents` as the first code point of its canonical decomposition, and combining marks are SKIP: they are no
+    part of a word and do not end it either, so that a text has the same words in NFC and in NFD (Hangul apart, whose
+    letters decompose into letters).
+    """
+    import unicodedata
+
+    points = np.arange(0x110000, dtype=np.uint32)
+    if "accents" in normalise:
+        points = unicode.base()
+    if "case" in normalise:
+        points = unicode.lower()[points]
+    if "digits" in normalise:
+        decimal = [p for p in np.flatnonzero(unicode.classes() & unicode.DIGIT) if unicodedata.decimal(chr(p), -1) >= 0]
+        points[decimal] = ord("0")
+    table = np.where(unicode.classes() & unicode.WORD, points, 0).astype(np.uint32)
     for first, last in SPACELESS:
         block = table[first : last + 1]
         block[block != 0] |= ALONE
+    if "accents" in normalise:
+        table[unicode.marks()] = SKIP
     return table
 
 
@@ -80,26 +100,35 @@ def word_hashes(data, start, end, table, out):  # type: ignore[no-untyped-def]
     while i < end:
         b = data[i]
         if b < 0x80:
-            point = table[b]
+            point = np.uint64(table[b])
             i += 1
         else:
             raw, width = unicode.decode(data, i, end)
-            point = table[raw]
+            folded = table[raw]
             i += width
-        if point != 0 and point < ALONE:
-            h = (h ^ np.uint64(point)) * _WORD_MULTIPLIER
-            h ^= h >> np.uint64(32)
-            continue
-        if h != _WORD_SEED:
-            out[count] = mix(h)
-            count += 1
-            h = _WORD_SEED
-        if point != 0:
-            out[count] = mix((_WORD_SEED ^ np.uint64(point)) * _WORD_MULTIPLIER)
-            count += 1
+            if folded == SKIP:
+                continue
+            if folded >= ALONE:
+                if h != _WORD_SEED:
+                    out[count] = h
+                    count += 1
+                out[count] = (_WORD_SEED ^ np.uint64(folded)) * _WORD_MULTIPLIER
+                count += 1
+                h = _WORD_SEED
+                continue
+            point = np.uint64(folded)
+        # Without a branch on where words end, which no predictor would guess.
+        out[count] = h
+        inside = point != 0
+        count += h != _WORD_SEED and not inside
+        longer = (h ^ point) * _WORD_MULTIPLIER
+        longer ^= longer >> np.uint64(32)
+        h = longer if inside else _WORD_SEED
     if h != _WORD_SEED:
-        out[count] = mix(h)
+        out[count] = h
         count += 1
+    for k in range(count):
+        out[k] = mix(out[k])
     return count
 
 
@@ -184,16 +213,16 @@ def scratch(offsets: np.ndarray) -> np.ndarray:
     return np.empty(_longest(offsets) // 2 + 1, np.uint64)
 
 
-def shingles(texts: pa.Array, ngram: int = 5) -> tuple[np.ndarray, np.ndarray]:
+def shingles(texts: pa.Array, ngram: int = 5, normalise: tuple[str, ...] = CASE) -> tuple[np.ndarray, np.ndarray]:
     """The distinct shingles of each document: (uint64[total], int64[n + 1] offsets), sorted within a
     document.
 
-    `texts` is a string or large_string array without nulls. Raises ValueError for ngram < 1.
+    `normalise` is of `fold`; `texts` is a string or large_string array without nulls. Raises ValueError for ngram < 1.
     """
     if ngram < 1:
         raise ValueError(f"shingles: ngram must be at least 1, not {ngram}")
     data, offsets = string_buffers(texts)
     # Room for a word every two bytes; what no word comes to is never touched, so it costs no memory.
     flat = np.empty((offsets[-1] - offsets[0]) // 2 + len(offsets), np.uint64)
-    ends = _shingles(data, offsets, ngram, fold(), scratch(offsets), flat)
+    ends = _shingles(data, offsets, ngram, fold(normalise), scratch(offsets), flat)
     return flat[: ends[-1]], ends

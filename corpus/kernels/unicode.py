@@ -53,6 +53,30 @@ def lower() -> np.ndarray:
     return table
 
 
+@functools.cache
+def base() -> np.ndarray:
+    """uint32[0x110000]: the first code point of the canonical decomposition (NFD), if the rest are combining marks."""
+    import unicodedata
+
+    table = np.arange(_LIMIT, dtype=np.uint32)
+    for point in range(0x323B0):  # nothing beyond has a decomposition
+        char = chr(point)
+        if unicodedata.decomposition(char)[:1] not in ("", "<"):
+            parts = unicodedata.normalize("NFD", char)
+            if all(unicodedata.category(mark)[0] == "M" for mark in parts[1:]):
+                table[point] = ord(parts[0])
+    return table
+
+
+@functools.cache
+def marks() -> np.ndarray:
+    """int64[m]: the combining marks, spacing and enclosing ones too."""
+    import unicodedata
+
+    found = [p for p in range(_LIMIT) if not 0x323B0 <= p < 0xE0000 and unicodedata.category(chr(p))[0] == "M"]
+    return np.array(found, np.int64)
+
+
 @inlined
 def decode(data, i, n):  # type: ignore[no-untyped-def]
     """(code point, width in bytes) of the UTF-8 character at `data[i]`, i < n; Arrow strings are valid UTF-8."""

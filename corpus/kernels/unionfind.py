@@ -41,3 +41,31 @@ def connected_components(pairs: np.ndarray, n: int) -> np.ndarray:
     parent = np.arange(n, dtype=np.int64)
     _components(pairs, parent)
     return parent
+
+
+@njit
+def _unite(pairs, parent):  # type: ignore[no-untyped-def]
+    for k in range(len(pairs)):
+        a = _find(parent, np.int64(pairs[k] >> np.uint64(32)))
+        b = _find(parent, np.int64(pairs[k] & np.uint64(0xFFFFFFFF)))
+        if a < b:
+            parent[b] = a
+        else:
+            parent[a] = b
+
+
+@njit
+def _settle(parent):  # type: ignore[no-untyped-def]
+    for i in range(len(parent)):
+        parent[i] = parent[parent[i]]
+
+
+def unite(pairs: np.ndarray, parent: np.ndarray) -> None:
+    """Join the components of each pair, uint64[m]: a node in either half. `parent` int32[n] begins as 0 .. n - 1 and
+    is `settle`d before it is read."""
+    _unite(pairs, parent)
+
+
+def settle(parent: np.ndarray) -> None:
+    """`parent[i]` becomes the smallest node of i's component; more can be united later."""
+    _settle(parent)

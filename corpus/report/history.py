@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
 
+from corpus.dedup import earlier
+from corpus.dedup.earlier import CLUSTERS
 from corpus.documents import DOCUMENT
+from corpus.errors import CorpusError
 from corpus.pii.hide import hidden, hidden_parts
 from corpus.plan import Step
-from corpus.report.lookup import ROWS, Found, bare_texts, edits, fetch, spliced, urls
+from corpus.report.lookup import ROWS, Found, bare_texts, edits, fetch, named, spliced, urls
 from corpus.report.outputs import BASE, Outputs, changes, lateness
 from corpus.store import read_table
 
@@ -38,7 +42,8 @@ class StepHistory:
 
     `verdict`: "kept" or "dropped" by a step that decides, "measured" by one that adds columns or edits, "not run
     yet" or "out of date" where it says nothing of the document as it is. `failed` has a row for every rule: rule,
-    value, threshold, detail, and, of a duplicate, `duplicate_of` and `duplicate_url`.
+    value, threshold, detail, and, of a duplicate, `duplicate_of`, `duplicate_url` and, when that is of an earlier
+    delivery, `duplicate_folder` and `duplicate_locator` (None where they cannot be found any more).
     """
 
     step: str
@@ -118,7 +123,7 @@ def _step(
     rows = {row.pop("id"): row for row in fetch(outputs.table(step.name, partition), alive, names).to_pylist()}
     spans = edits(outputs.table(step.name, partition, "edits"), alive) if step.edits else {}
     failed = _ledger(outputs, step.name, partition, alive - rows.keys()) if step.filters else {}
-    _name_duplicates(outputs, failed)
+    _name_duplicates(outputs, partition, failed)
     found = {}
     for id_ in sorted(alive):
         done = tuple(_edits(text[id_], spans.get(id_, [])))
@@ -150,12 +155,36 @@ def _short(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in ("url", "locator")}
 
 
-def _name_duplicates(outputs: Outputs, failed: dict[bytes, list[dict[str, Any]]]) -> None:
+def _name_duplicates(outputs: Outputs, partition: str, failed: dict[bytes, list[dict[str, Any]]]) -> None:
     """Add to each row of a duplicate what it duplicates."""
-    rows = [row for found in failed.values() for row in found if row["rule"].endswith("_duplicate") and row["detail"]]
-    names = urls(outputs, [bytes.fromhex(row["detail"]) for row in rows])
-    for row in rows:
-        row["duplicate_of"], row["duplicate_url"] = row["detail"], names.get(bytes.fromhex(row["detail"]))
+    of = {id_: [row for row in rows if row["rule"].endswith("_duplicate")] for id_, rows in failed.items()}
+    of = {id_: rows for id_, rows in of.items() if rows and rows[0]["detail"]}
+    before = _deliveries(outputs, partition, of)
+    own = [id_ for id_ in of if id_ not in before]
+    names = urls(outputs, [bytes.fromhex(row["detail"]) for id_ in own for row in of[id_]])
+    for id_, rows in of.items():
+        for row in rows:
+            row["duplicate_of"], row["duplicate_url"] = row["detail"], names.get(bytes.fromhex(row["detail"]))
+            if id_ in before:
+                folder = before[id_]
+                url, locator = named(folder, bytes.fromhex(row["detail"])) if folder else (None, None)
+                row |= {"duplicate_folder": folder and str(folder), "duplicate_url": url, "duplicate_locator": locator}
+
+
+def _deliveries(outputs: Outputs, partition: str, ids: Collection[bytes]) -> dict[bytes, Path | None]:
+    """Of the documents that duplicate one of an earlier delivery: its folder, or None where it is gone."""
+    if not ids or not (outputs.recipe.dedup and outputs.recipe.dedup.against):
+        return {}
+    rows = fetch(outputs.table(CLUSTERS, partition), ids, ["duplicate_in"]).to_pylist()
+    try:
+        folders: list[Path] = earlier.places(outputs.recipe, outputs.root)
+    except CorpusError:
+        folders = []
+    return {
+        row["id"]: folders[row["duplicate_in"]] if row["duplicate_in"] < len(folders) else None
+        for row in rows
+        if row["duplicate_in"] is not None
+    }
 
 
 def _tokens(outputs: Outputs, alive: set[bytes]) -> dict[bytes, tuple[dict[str, Any], ...]]:
@@ -171,13 +200,17 @@ def _tokens(outputs: Outputs, alive: set[bytes]) -> dict[bytes, tuple[dict[str, 
 
 def _duplicates(outputs: Outputs, alive: set[bytes]) -> dict[bytes, tuple[dict[str, Any], ...]]:
     found: dict[bytes, list[bytes]] = {}
-    if not alive or not outputs.has("dedup/clusters"):
+    if not alive or not outputs.has(CLUSTERS):
         return {}
+    against = ["cluster_in"] if outputs.recipe.dedup and outputs.recipe.dedup.against else []
     for partition in outputs.partitions:
-        path = outputs.table("dedup/clusters", partition)
-        for batch in read_table(path, ["id", "cluster", "rule"], ROWS):
-            gone = batch.filter(pc.is_valid(batch.column("rule"))).select(["id", "cluster"])
-            for row in gone.to_pylist():
+        path = outputs.table(CLUSTERS, partition)
+        for batch in read_table(path, ["id", "cluster", "rule", *against], ROWS):
+            gone = batch.filter(pc.is_valid(batch.column("rule")))
+            for name in against:
+                # Of the others an earlier delivery has the document that stays; ids are unique in a delivery only.
+                gone = gone.filter(pc.is_null(gone.column(name)))
+            for row in gone.select(["id", "cluster"]).to_pylist():
                 if row["cluster"] in alive:
                     found.setdefault(row["cluster"], []).append(row["id"])
     names = urls(outputs, [id_ for ids in found.values() for id_ in ids])

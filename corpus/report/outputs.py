@@ -9,7 +9,7 @@ from typing import Any
 
 from corpus.dataset import Layer, View
 from corpus.errors import CorpusError
-from corpus.plan import ALL, Step
+from corpus.plan import ALL, BENCHMARK, DELIVERY, Step
 from corpus.recipe import Recipe, load
 from corpus.stages import STAGES
 from corpus.store import Entry, StepFolder, table_name
@@ -47,10 +47,14 @@ def _as_set(entry: Entry, settings: dict[str, Any]) -> bool:
 
 
 def _fits(entry: Entry, now: dict[str, str], partitions: Collection[str]) -> bool:
-    """Whether the files that it was made from are those that are there now, and none has come since."""
-    read = {Path(path).stem for path in entry.inputs}.intersection(partitions)
+    """Whether the files that it was made from are those that are there now, and none has come since.
+
+    Of the folder's own: like the sources, earlier deliveries and benchmarks may be gone since.
+    """
+    own = {path: sha for path, sha in entry.inputs.items() if not path.startswith((DELIVERY, BENCHMARK))}
+    read = {Path(path).stem for path in own}.intersection(partitions)
     whole = not read or entry.partition != ALL or len(read) == len(partitions)
-    return whole and all(now.get(path) == sha for path, sha in entry.inputs.items())
+    return whole and all(now.get(path) == sha for path, sha in own.items())
 
 
 def lateness(late: Mapping[str, str]) -> str:

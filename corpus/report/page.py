@@ -11,11 +11,14 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
+from corpus.planted.result import STEP as PLANTED
+from corpus.planted.result import Planted
 from corpus.report import charts, columns, results, samples, tables
 from corpus.report.columns import Lengths
 from corpus.report.config import ReportConfig
+from corpus.report.duplicates import Duplicates, duplicates
 from corpus.report.outputs import Outputs, lateness
-from corpus.report.results import LineRow, PiiRow, ShardRow, Training
+from corpus.report.results import LineRow, PassageRow, PiiRow, ShardRow, TaskRow, Training
 from corpus.report.samples import Sample
 from corpus.report.selfcheck import SelfCheck, check
 from corpus.report.tables import DropRow, StageRow, StepTable
@@ -41,12 +44,16 @@ class Page:
     extracted: Lengths
     kept: Lengths
     lines: list[LineRow]
+    passages: list[PassageRow]
+    duplicates: Duplicates | None
     pii: list[PiiRow]
+    tasks: list[TaskRow]
     tokenizer: dict[str, Any]
     shards: list[ShardRow]
     training: Training | None
     self_check: SelfCheck | None
     truth_missing: bool
+    planted: Planted | None
     kept_samples: list[Sample]
     dropped_samples: list[tuple[DropRow, list[Sample]]]
 
@@ -70,12 +77,16 @@ def gather(outputs: Outputs, config: ReportConfig, beat: Callable[[], None] = la
         extracted=columns.lengths(outputs.view("extract")),
         kept=Lengths(),
         lines=results.lines(outputs),
+        passages=results.passages(outputs),
+        duplicates=None,
         pii=results.pii(outputs),
+        tasks=results.decontamination(outputs),
         tokenizer=results.facts(outputs, "tokenizer"),
         shards=results.shards(outputs),
         training=results.training(outputs),
         self_check=None,
         truth_missing=truth is not None and not there,
+        planted=Planted.read(outputs.root) if outputs.has(PLANTED) else None,
         kept_samples=[],
         dropped_samples=[],
     )
@@ -86,6 +97,7 @@ def gather(outputs: Outputs, config: ReportConfig, beat: Callable[[], None] = la
     return replace(
         page,
         languages=columns.languages(outputs),
+        duplicates=duplicates(outputs),
         kept=columns.lengths(outputs.view()),
         self_check=check(outputs, truth) if truth is not None and there else None,
         kept_samples=samples.kept(outputs, _KEPT),

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from corpus.decontaminate.stage import ITEMS
+from corpus.dedup.passages.config import RULES
 from corpus.pii.hide import hidden
 from corpus.pii.kinds import KINDS
 from corpus.pii.stage import DECISION
@@ -97,6 +99,29 @@ def pii(outputs: Outputs) -> list[PiiRow]:
 
 
 @dataclass(frozen=True)
+class TaskRow:
+    """A benchmark: its items, those long enough to be looked for, those that were found, documents that hold any, and
+    n-grams left out because too many documents have them."""
+
+    task: str
+    action: str
+    items: int
+    searched: int
+    found: int
+    documents: int
+    common: int
+
+
+def decontamination(outputs: Outputs) -> list[TaskRow]:
+    """A row a benchmark, in the recipe's order; none where the recipe leaves stage `decontaminate` out."""
+    config = outputs.recipe.decontaminate
+    if config is None:
+        return []
+    tasks = facts(outputs, ITEMS).get("tasks", {})
+    return [TaskRow(name, config.action_of(name), **counts) for name, counts in tasks.items()]
+
+
+@dataclass(frozen=True)
 class LineRow:
     """A line rule: the spans that it cut from texts, most of them lines, and their bytes."""
 
@@ -114,6 +139,26 @@ def lines(outputs: Outputs) -> list[LineRow]:
             so_far[0] += counts["lines"]
             so_far[1] += counts["bytes"]
     return [LineRow(rule, *found[rule]) for rule in sorted(found)]
+
+
+@dataclass(frozen=True)
+class PassageRow:
+    """A kind of repeated passages: documents cut, spans cut from them, and their bytes."""
+
+    rule: str
+    documents: int
+    spans: int
+    bytes: int
+
+
+def passages(outputs: Outputs) -> list[PassageRow]:
+    """A row a kind that the recipe has, in the order in which they are cut."""
+    names = ("documents", "spans", "bytes")
+    return [
+        PassageRow(rule, *(sum(entry.facts["passages"][rule][name] for entry in entries.values()) for name in names))
+        for kind, rule in RULES.items()
+        if outputs.has(f"dedup/{kind}") and (entries := outputs.entries[f"dedup/{kind}"])
+    ]
 
 
 def shards(outputs: Outputs) -> list[ShardRow]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from corpus.decontaminate.config import RULE as CONTAMINATED
+from corpus.dedup.passages.config import RULES as PASSAGES
 from corpus.pii.kinds import KINDS, RULE
 from corpus.quality.rules import RULES
 from corpus.recipe import Recipe
@@ -15,7 +17,7 @@ _EXTRACT = (
     *("binary", "unreadable", "not_html", "empty", "limit", "timeout", "memory", "crash", "exception"),
 )
 _LANGUAGE = ("language", "language_score", "language_script", "language_disagreement")
-_DEDUP = ("exact_duplicate", "near_duplicate")
+_DEDUP = ("exact_duplicate", "near_duplicate", *PASSAGES.values())
 
 
 def rule_names(recipe: Recipe) -> tuple[str, ...]:
@@ -24,4 +26,4 @@ def rule_names(recipe: Recipe) -> tuple[str, ...]:
     own = [rule.name for rule in quality.active_rules] if quality else []
     filters = [one.name for one in quality.filters] if quality else []
     found = (*_EXTRACT, *_LANGUAGE, *(rule.name for rule in RULES), *own, *filters)
-    return tuple(dict.fromkeys((*found, *(f"{RULE}{kind}" for kind in KINDS), *_DEDUP)))
+    return tuple(dict.fromkeys((*found, *(f"{RULE}{kind}" for kind in KINDS), *_DEDUP, CONTAMINATED)))

@@ -6,6 +6,7 @@ stage drops it), and for duplicates `partner_url` and the `jaccard` index of the
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,6 +16,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from corpus.decontaminate.benchmarks import files
+from corpus.decontaminate.config import RULE as CONTAMINATED
+from corpus.decontaminate.stage import DECISION as DECONTAMINATED
 from corpus.documents import ID
 from corpus.errors import InputError
 from corpus.intervals import share_interval
@@ -22,10 +26,13 @@ from corpus.pii.kinds import RULE
 from corpus.pii.stage import DECISION
 from corpus.report.lookup import ROWS, bare_texts, scan
 from corpus.report.outputs import BASE, Outputs
-from corpus.store import read_table
+from corpus.store import read_table, sha256_once
 
 _PAIRS = ("exact_duplicate", "near_duplicate", "similar")
 _ORDER = ("kept", *_PAIRS)
+# Kind -> what is planted in its pages, and by which stage and rule they go.
+_PLANTED = {"email": ("address", "pii", f"{RULE}email"), "benchmark": ("item", "decontaminate", CONTAMINATED)}
+_BENCHMARK = "benchmark.jsonl"  # beside the truth
 PAYLOAD = "payload_duplicate"
 """Rule of `extract`: the same bytes as an earlier response of the same file."""
 
@@ -117,11 +124,11 @@ class _Fate:
     stage: str | None = None
     rules: tuple[str, ...] = ()
     cluster: bytes | None = None
-    exposed: bool = False
-    """Whether the planted address still stands in the text that is kept."""
+    exposed: str | None = None
+    """What was planted and still stands in the text that is kept: `address` or `item`."""
 
     def __str__(self) -> str:
-        kept = "kept, with the planted address in its text" if self.exposed else "kept"
+        kept = f"kept, with the planted {self.exposed} in its text" if self.exposed else "kept"
         return f"dropped by {self.stage}: {', '.join(self.rules)}" if self.stage else kept
 
 
@@ -129,8 +136,8 @@ def check(outputs: Outputs, truth: Path) -> SelfCheck:
     """Judge every planted page of `truth`. Raises InputError when it cannot be read."""
     rows = read_truth(truth)
     fates = _fates(outputs, {url for row in rows for url in (row["url"], row.get("partner_url")) if url})
-    _expose(outputs, rows, fates)
-    judge = _Judge(outputs, fates)
+    judge = _Judge(outputs, fates, truth)
+    _expose(outputs, [row for row in rows if judge.policy(row) != "count"], fates)
     kinds: dict[str, list[int]] = {}
     found = [0, 0, 0, 0, 0]  # planted, judged, right, apart, unasked of the pairs that are duplicates
     misses = []
@@ -174,11 +181,14 @@ def read_truth(path: Path) -> list[dict[str, Any]]:
 
 
 class _Judge:
-    def __init__(self, outputs: Outputs, fates: dict[str, _Fate]) -> None:
+    def __init__(self, outputs: Outputs, fates: dict[str, _Fate], truth: Path) -> None:
         self.recipe, self.fates = outputs.recipe, fates
         pii = outputs.recipe.pii
-        policy = pii.policy("email") if pii is not None and outputs.has(DECISION) else "off"
-        self.emails = policy if policy in ("mask", "drop") else "count"
+        emails = pii.policy("email") if pii is not None and outputs.has(DECISION) else "off"
+        self._policies = {
+            "email": emails if emails in ("mask", "drop") else "count",
+            "benchmark": _of_benchmark(outputs, truth.with_name(_BENCHMARK)),
+        }
         self.late = outputs.late(only_changes=True)
         self.ran = {step.stage for step in outputs.done if step.filters or step.name == BASE} - self.late.keys()
 
@@ -189,6 +199,10 @@ class _Judge:
         dedup = self.recipe.dedup
         return dedup is None or row["jaccard"] == 1.0 or row["jaccard"] >= dedup.threshold
 
+    def policy(self, row: dict[str, Any]) -> str:
+        """What becomes of what was planted in a page: "count" (nothing), "mask", or "drop" the page."""
+        return self._policies.get(row["kind"], "count")
+
     def verdict(self, row: dict[str, Any]) -> str:
         """ "right", "wrong", "apart" or "unasked"."""
         fate = self.fates.get(row["url"])
@@ -198,9 +212,10 @@ class _Judge:
             return "wrong"
         if row["kind"] in _PAIRS:
             return self._pair(row, fate)
-        if row["kind"] == "email" and self.emails != "count":
-            gone = fate.stage == "pii" and f"{RULE}email" in fate.rules
-            return "right" if (gone if self.emails == "drop" else fate.stage is None and not fate.exposed) else "wrong"
+        if (policy := self.policy(row)) != "count":
+            _, stage, rule = _PLANTED[row["kind"]]
+            gone = fate.stage == stage and rule in fate.rules
+            return "right" if (gone if policy == "drop" else fate.stage is None and not fate.exposed) else "wrong"
         stage, rule = row["expected"]["stage"], row["expected"].get("rule")
         good = fate.stage is None if stage == "kept" else fate.stage == stage and rule in (None, *fate.rules)
         return "right" if good else "wrong"
@@ -239,8 +254,9 @@ class _Judge:
         if row["kind"] in _PAIRS:
             what = "found as a duplicate of" if self.is_duplicate(row) else "not taken for a duplicate of"
             return f"{what} {row['partner_url']} (Jaccard {row['jaccard']:.3f})"
-        if row["kind"] == "email" and self.emails != "count":
-            return f"dropped by pii: {RULE}email" if self.emails == "drop" else "kept, with the planted address masked"
+        if (policy := self.policy(row)) != "count":
+            what, stage, rule = _PLANTED[row["kind"]]
+            return f"dropped by {stage}: {rule}" if policy == "drop" else f"kept, with the planted {what} masked"
         stage, rule = row["expected"]["stage"], row["expected"].get("rule")
         return "kept" if stage == "kept" else f"dropped by {stage}" + (f": {rule}" if rule else "")
 
@@ -251,16 +267,30 @@ class _Judge:
         return str(fate)
 
 
+def _of_benchmark(outputs: Outputs, items: Path) -> str:
+    """The policy of the benchmark `items` that pages were planted from: "count" where the recipe looks for others."""
+    config = outputs.recipe.decontaminate
+    if config is None or not outputs.has(DECONTAMINATED) or not items.is_file():
+        return "count"
+    actions = {"remove": "drop", "mask": "mask", "flag": "count"}
+    for benchmark in config.benchmarks:
+        with contextlib.suppress(InputError):
+            if sha256_once(items) in map(sha256_once, files(benchmark).values()):
+                return actions[config.action_of(benchmark.name)]
+    return "count"
+
+
 def _expose(outputs: Outputs, rows: Iterable[dict[str, Any]], fates: dict[str, _Fate]) -> None:
-    """Note of each planted address whether the text that is kept still has it."""
-    planted = {fates[row["url"]].id: row["planted"] for row in rows if row["kind"] == "email" and row["url"] in fates}
-    if not planted or not outputs.has(DECISION):
+    """Note of what was planted in each page whether the text that is kept still has it."""
+    planted = {fates[row["url"]].id: row for row in rows if row["url"] in fates}
+    if not planted:
         return
     alive = {fate.id: fate for fate in fates.values() if fate.id in planted and fate.stage is None}
     for partition in dict.fromkeys(fate.payload[0] for fate in alive.values()):
         mine = [id_ for id_, fate in alive.items() if fate.payload[0] == partition]
         for id_, text in bare_texts(outputs.view(), partition, mine).items():
-            alive[id_].exposed = planted[id_] in text
+            if planted[id_]["planted"] in text:
+                alive[id_].exposed = _PLANTED[planted[id_]["kind"]][0]
 
 
 def _fates(outputs: Outputs, urls: Iterable[str]) -> dict[str, _Fate]:

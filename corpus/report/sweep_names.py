@@ -29,6 +29,8 @@ def understand(population: Population, words: Sequence[str]) -> tuple[list[str],
     named = False
     for word in words:
         name, is_change, value = word.partition("=")
+        if not name:
+            raise CorpusError(f"sweep: {word!r} names no rule; write RULE=THRESHOLD, for example min_words=80")
         if is_change:
             changes[name] = value
         elif name in PRESETS:

@@ -11,8 +11,8 @@ from corpus.plan import Step
 from corpus.report.outputs import Outputs
 from corpus.store import Entry
 
-# These take no documents in, so they have no account.
-UNCOUNTED = ("train", "report")
+# Stages and steps that take no documents in, so they have no account.
+UNCOUNTED = ("decontaminate/index", "decontaminate/items", "train", "selfcheck", "report")
 MEND = "`corpus run` brings it up to date"
 
 
@@ -98,7 +98,7 @@ def funnel(outputs: Outputs) -> list[StageRow]:
     stages: dict[str, list[StepTable]] = {}
     late = outputs.late()
     for table in step_tables(outputs):
-        if table.stage not in UNCOUNTED and table.stage not in late:
+        if not {table.stage, table.step} & {*UNCOUNTED, *late}:
             stages.setdefault(table.stage, []).append(table)
     rows = []
     for stage, steps in stages.items():
@@ -132,7 +132,7 @@ def reconcile(outputs: Outputs) -> list[str]:
     alive = {name: entry.rows_in for name, entry in outputs.entries["extract"].items()}
     for step in outputs.done:
         entries = outputs.entries[step.name]
-        if step.stage in UNCOUNTED:
+        if step.stage in UNCOUNTED or step.name in UNCOUNTED:
             continue
         faults += [fault for entry in entries.values() for fault in _own_faults(step, entry)]
         if step.scope == "corpus":

@@ -16,6 +16,22 @@ def line(text: str | None) -> str:
     return " ".join(plain(text or "").split())
 
 
+def indented(text: str, indent: str = "    ") -> str:
+    """`plain` with its own lines, each behind `indent` and without what is blank at its end; blank lines as one."""
+    lines = [words.rstrip() for words in plain(text).split("\n")]
+    shown = [words for i, words in enumerate(lines) if words or (0 < i < len(lines) - 1 and lines[i - 1])]
+    return "\n".join(f"{indent}{words}" if words else "" for words in shown)
+
+
+def beginning(text: str, chars: int) -> str:
+    """The first `chars` characters of a text with its own lines, up to a word's end; an ellipsis where it was cut."""
+    if len(text) <= chars:
+        return text
+    cut = text[:chars]
+    word = max(cut.rfind(" ", chars * 3 // 4), cut.rfind("\n", chars * 3 // 4))
+    return cut[: word if word > 0 else chars].rstrip() + "…"
+
+
 def excerpt(text: str, chars: int) -> str:
     """The first `chars` characters of `line`, up to a word's end, with an ellipsis where something was cut."""
     # A little more than is shown, because white space and controls go.
