@@ -175,7 +175,7 @@ def test_a_changed_threshold_counts_nothing_again(tmp_path: Path) -> None:
     assert list(done) == ["dedup/lines-counts", "dedup/lines"]
 
 
-def test_same_bytes_whatever_the_workers_the_memory_and_the_names_of_files(
+def test_same_bytes_whatever_the_workers_and_the_memory(
     tmp_path: Path, corpus_command: Callable[..., subprocess.CompletedProcess[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(tmp_path / "a", **ALL)
