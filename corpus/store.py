@@ -258,12 +258,13 @@ class Table:
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self.schema, self.rows = schema, 0
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Dictionaries and statistics of random ids and long texts cost bytes and give nothing.
-        plain = {"id", "text", "content_sha", "signature"}
+        # Dictionaries and statistics of random ids and long texts cost bytes and give nothing, nor does compressing hashes.
+        hashes = {"exact_key", "url_key", "signature"}
+        plain = {"id", "text", "content_sha", *hashes}
         self._writer = pq.ParquetWriter(
             path,
             schema,
-            compression="zstd",
+            compression={name: "none" if name in hashes else "zstd" for name in schema.names},
             write_page_checksum=True,
             use_dictionary=[name for name in schema.names if name not in plain],
             write_statistics=[name for name in schema.names if name not in plain],

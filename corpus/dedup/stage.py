@@ -92,7 +92,7 @@ def signatures(task: Task, out: Writer, beat: Callable[[int], None]) -> None:
         normal = exact_keys(text) if config.exact else pa.nulls(rows)
         signed: pa.Array = pa.nulls(rows)
         if config.minhash:
-            values = sign(text, config).astype("<u4")
+            values = sign(text, config).astype("<u4", copy=False)
             signed = pa.FixedSizeBinaryArray.from_buffers(wide, rows, [None, pa.py_buffer(values)])
         columns = [batch.column("id"), pa.array(sizes), located, normal, signed]
         table.write(pa.RecordBatch.from_arrays(columns, schema=schema))
