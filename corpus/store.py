@@ -35,6 +35,8 @@ JOURNAL = ".commit-"  # the files of a commit while it is being made
 OURS = (TEMPORARY, WORK, JOURNAL)
 # A row group is flushed at either bound, so that memory stays flat and groups stay worth compressing.
 GROUP_ROWS, GROUP_BYTES = 16_384, 32 << 20
+# About how much is read at once: several batches and what is made of them lie in a worker at a time.
+BATCH_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -258,7 +260,7 @@ class Table:
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self.schema, self.rows = schema, 0
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Dictionaries and statistics of random ids and long texts cost bytes and give nothing, nor does compressing hashes.
+        # Dictionaries and statistics of random ids and long texts give nothing, nor does compressing hashes.
         hashes = {"exact_key", "url_key", "signature"}
         plain = {"id", "text", "content_sha", *hashes}
         self._writer = pq.ParquetWriter(
@@ -393,13 +395,28 @@ class Writer:
 
 
 def read_table(path: Path, columns: list[str] | None = None, rows: int = 4096) -> Iterator[pa.RecordBatch]:
-    """Record batches of a committed table, page checksums verified.
+    """Record batches of a committed table, page checksums verified: at most `rows`, fewer where rows are large.
 
     Raises StoredError naming the file when it cannot be read.
     """
     # `pre_buffer`, on by default, keeps what it has read until the file is closed.
     with stored(path), pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:
-        yield from file.iter_batches(batch_size=rows, columns=columns, use_threads=False)
+        for number in range(file.num_row_groups):
+            group = file.metadata.row_group(number)
+            # One group at a time: pyarrow would join several to fill a batch, however large their rows are.
+            fitting = max(1, group.num_rows * BATCH_BYTES // max(1, _size(group, columns)))
+            yield from file.iter_batches(min(rows, fitting), row_groups=[number], columns=columns, use_threads=False)
+
+
+def _size(group: pq.RowGroupMetaData, columns: list[str] | None) -> int:
+    """Uncompressed bytes of `columns` (`signals.words` names a field of one) in a row group."""
+    chunks = [group.column(i) for i in range(group.num_columns)]
+    wanted = None if columns is None else tuple(f"{name}." for name in columns)
+    return sum(
+        chunk.total_uncompressed_size
+        for chunk in chunks
+        if wanted is None or f"{chunk.path_in_schema}.".startswith(wanted)
+    )
 
 
 @contextlib.contextmanager

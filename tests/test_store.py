@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from corpus.errors import CorpusError, InputError
-from corpus.store import GROUP_ROWS, StepFolder, Writer, fingerprint, read_table, write_atomic
+from corpus.store import BATCH_BYTES, GROUP_ROWS, StepFolder, Writer, fingerprint, read_table, write_atomic
 
 SCHEMA = pa.schema([("id", pa.binary(16)), ("n", pa.int64())])
 
@@ -200,3 +200,19 @@ def test_reading_holds_no_more_of_a_longer_table(tmp_path: Path) -> None:
         return max(pa.total_allocated_bytes() for _ in read_table(path, rows=256)) - before
 
     assert held(24) < 1.5 * held(6)
+
+
+def test_batches_are_bounded_in_rows_and_in_bytes(tmp_path: Path) -> None:
+    schema = pa.schema([("id", pa.binary(16)), ("text", pa.large_string())])
+    large, small = ["x" * 1_000_000] * 60, ["y"] * 20_000
+    with Writer(StepFolder(tmp_path), "p") as out:
+        table = out.table(schema)
+        for texts in (large[:30], large[30:], small):
+            table.write(pa.record_batch([[b"i" * 16] * len(texts), texts], schema=schema))
+        out.count(1, 1)
+        out.commit("key", "1", {}, {})
+    batches = list(read_table(tmp_path / "p.parquet"))
+    assert [text for batch in batches for text in batch.column("text").to_pylist()] == large + small
+    assert max(batch.get_total_buffer_size() for batch in batches) <= 2 * BATCH_BYTES
+    # What is not asked for does not count: ids alone come in full batches.
+    assert max(len(batch) for batch in read_table(tmp_path / "p.parquet", ["id"])) == 4096
