@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 THRESHOLD = 0.8
-WORDS, SPREAD = 97, 0.6
-SHORT_WORDS, SHORT_SPREAD = 30, 0.3
+LONG = (97, 0.6, 30)
+SHORT = (30, 0.3, 8)
+"""Words of a document and of the runs that it is made of: see `Kind`."""
 TIMES = 10
 MEMORY = "2GB"
 MOST_GROWTH_PAIRS = 3
@@ -58,7 +59,7 @@ def compare(pairs: int, count: int, short: int, datatrove: bool, work: Path) -> 
     import paired
     from dedup_documents import Kind, make
 
-    documents = make(work / "documents", Kind(count, WORDS, SPREAD)) / "documents.parquet"
+    documents = make(work / "documents", Kind(count, *LONG)) / "documents.parquet"
     sides = [_stage("ours", documents, work), *(_peer(name, documents, work) for name in (*OURS[1:], *PEERS, *SIGNED))]
     for name in SIGNED:
         (work / name / "timings.jsonl").unlink(missing_ok=True)
@@ -71,10 +72,21 @@ def compare(pairs: int, count: int, short: int, datatrove: bool, work: Path) -> 
     ids = pq.read_table(documents, columns=["id"]).column("id").to_pylist()
     decided = [name for name in runs if name not in SIGNED]
     quality = {name: judged(truth, ids, _kept(work / name)) for name in decided}
-    seconds = {name: [run.seconds for run in found] for name, found in runs.items()}
-    ratios = {f"{ours}_vs_{peer}": paired.ratios(seconds[ours], seconds[peer]) for ours in OURS for peer in PEERS}
+    measures = {
+        suffix: {name: [getattr(run, what) for run in found] for name, found in runs.items()}
+        for suffix, what in (("", "seconds"), ("_cpu", "cpu_seconds"))
+    }
+    ratios = {
+        f"{ours}_vs_{peer}{suffix}": paired.ratios(spent[ours], spent[peer])
+        for ours in OURS
+        for peer in PEERS
+        for suffix, spent in measures.items()
+    }
     if datatrove:
-        ratios["ours_vs_datatrove"] = paired.ratios([max(seconds["ours"])], seconds["datatrove"])
+        ratios |= {
+            f"ours_vs_datatrove{suffix}": paired.ratios([median(spent["ours"])], spent["datatrove"])
+            for suffix, spent in measures.items()
+        }
     signed = {name: _signed(work / name) for name in SIGNED}
     for peer in SIGNED[1:]:
         ratios[f"signatures_ours_vs_{peer.removeprefix('signatures_')}"] = paired.ratios(
@@ -89,7 +101,7 @@ def compare(pairs: int, count: int, short: int, datatrove: bool, work: Path) -> 
     print(f"{paired.table(head, rows)}\n")
     print(f"{paired.table(('signatures', 'MB a cpu s'), [(name, _rate(found)) for name, found in signed.items()])}\n")
     if short:
-        growth = _growth(Kind(short, SHORT_WORDS, SHORT_SPREAD), min(pairs, MOST_GROWTH_PAIRS), work / "short")
+        growth = _growth(Kind(short, *SHORT), min(pairs, MOST_GROWTH_PAIRS), work / "short")
         memory |= {f"short_{name}": mb for name, mb in growth.pop("peak_mb").items()}
         facts["growth"] = growth
         print(f"growth: {json.dumps(growth)}\n")

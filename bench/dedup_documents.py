@@ -28,8 +28,7 @@ COPIES, MUTANTS = 0.02, 0.09
 MOST_COMPANIONS = 3
 NOTED_FROM = 0.3
 """Pairs below are no part of the truth."""
-PIECE = (8, 30)
-"""Fewest and most words of a run."""
+FEWEST_IN_RUN = 8
 FEWEST_WORDS = 20
 ROWS = 10_000
 _GENERATOR = 1
@@ -39,11 +38,12 @@ Pair = tuple[float, int, int]
 
 
 class Kind(NamedTuple):
-    """Documents and their lengths: the median in words, and the spread of its logarithm."""
+    """Documents and their lengths: the median in words, the spread of its logarithm, the most words of a run."""
 
     documents: int
     words: int
     spread: float
+    run: int
 
 
 def make(folder: Path, kind: Kind, seed: int = 5) -> Path:
@@ -75,7 +75,7 @@ def paragraphs() -> list[list[str]]:
         for name in sorted(archive.namelist()):
             if "/summaries_" in name:
                 found |= {entry["extract"]: None for entry in json.loads(archive.read(name)).values()}
-    return [words for text in found if len(words := text.split()) >= PIECE[0]]
+    return [words for text in found if len(words := text.split()) >= FEWEST_IN_RUN]
 
 
 def documents(source: list[list[str]], kind: Kind, seed: int) -> tuple[list[str], list[Pair]]:
@@ -126,7 +126,7 @@ def _alike(texts: list[str], families: list[list[int]]) -> Iterator[Pair]:
 def _run(source: list[list[str]], length: int, draw: random.Random) -> list[str]:
     """So many consecutive words of a paragraph that is drawn, or fewer."""
     words = source[int(draw.random() * len(source))]
-    start = int(draw.random() * (len(words) - PIECE[0] + 1))
+    start = int(draw.random() * (len(words) - FEWEST_IN_RUN + 1))
     return words[start : start + length]
 
 
@@ -134,7 +134,7 @@ def _document(source: list[list[str]], kind: Kind, draw: random.Random) -> str:
     left = max(FEWEST_WORDS, round(kind.words * math.exp(draw.gauss(0, kind.spread))))
     pieces = []
     while left > 0:
-        piece = _run(source, min(left, PIECE[0] + int(draw.random() * (PIECE[1] - PIECE[0] + 1))), draw)
+        piece = _run(source, min(left, FEWEST_IN_RUN + int(draw.random() * (kind.run - FEWEST_IN_RUN + 1))), draw)
         pieces.append(" ".join(piece))
         left -= len(piece)
     return "\n".join(pieces)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,16 +31,14 @@ class Flow:
 
     @classmethod
     def of(cls, recipe: Recipe, root: Path) -> Flow:
-        """Raises RecipeError when a step has a fault, or needs a column or a step that nothing before it gives."""
+        """Raises RecipeError when a step needs a column or a step that nothing before it gives."""
         steps = [step for stage in (*STAGES, report) for step in stage.steps(recipe)]
         flow = cls(recipe, root, steps)
         layers: tuple[Layer, ...] = ()
         for position, step in enumerate(steps):
             view = View(root, layers)
             flow.views[step.name] = view
-            if step.fault is not None:
-                raise RecipeError(step.fault)
-            lacking = [f"column {name}" for name in step.needs if name not in view.columns]
+            lacking = [f"column {name}" for name in step.needs if name not in view.columns and step.fault is None]
             if lacking:
                 raise RecipeError(
                     f"{step.name} needs {', '.join(lacking)}, which nothing before it in the recipe gives"
@@ -75,8 +74,14 @@ class Flow:
             yield ()
 
     def prove(self, steps: Sequence[Step]) -> None:
-        """Raise what `reading` raises for one of the steps, before anything is done."""
+        """Raise what `reading` raises for one of the steps, RecipeError for one with a fault, and what a step's proof
+        raises, before anything is done."""
         for step in steps:
+            if step.fault is not None:
+                raise RecipeError(step.fault)
+            if step.proof is not None:
+                module, _, name = step.proof.partition(":")
+                getattr(importlib.import_module(module), name)(step.config)
             with self.reading(step):
                 pass
 

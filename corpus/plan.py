@@ -51,6 +51,8 @@ class Step:
     requires: tuple[str, ...] = ()
     # Why it cannot be run (code that the recipe names is not there); what it has committed can still be read.
     fault: str | None = None
+    # Dotted name of `f(config)` that raises InputError for what only reading tells; called before a run does anything.
+    proof: str | None = None
 
     @property
     def stage(self) -> str:

@@ -144,6 +144,14 @@ def parse(text: str, name: str, overrides: Sequence[str] = ()) -> Recipe:
         except (ValueError, yaml.YAMLError) as error:
             why = getattr(error, "problem", None) or _one_line(error)  # YAML's whole message would quote the value
             faults.append(f"--set {_override(override)}: {why}")
+    halves = list(_halves(_changed(raw, given)))
+    for at in halves:
+        causes = [override for keys, override in given.items() if at[: len(keys)] == keys]
+        where = ", ".join(f"--set {_override(cause)}" for cause in causes) or f"{name}:{_line(node, at)}"
+        key = ".".join(at).encode("utf-8", "backslashreplace").decode()
+        faults.append(f"{where}: {key}: holds half a character (U+D800 to U+DFFF), which no file can; write it whole")
+    if halves:
+        raise RecipeError("\n".join(faults))
     try:
         recipe = Recipe.model_validate(_changed(raw, given))
     except ValidationError as error:
@@ -155,6 +163,20 @@ def parse(text: str, name: str, overrides: Sequence[str] = ()) -> Recipe:
     if faults:
         raise RecipeError("\n".join(faults))
     return recipe
+
+
+def _halves(value: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Where strings lie that hold surrogates, and so cannot be written."""
+    if isinstance(value, str):
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            yield keys
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            inner = (*keys, str(key))
+            yield from dict.fromkeys([*_halves(str(key), inner), *_halves(part, inner)])
+    elif isinstance(value, list):
+        for number, part in enumerate(value):
+            yield from _halves(part, (*keys, str(number)))
 
 
 def _value(override: str) -> tuple[Any, bool]:
@@ -325,7 +347,8 @@ def _message(item: Any, keys: tuple[str, ...]) -> str:
         )
     if item["type"] == "missing":
         return f"{path}: is required"
-    message = re.sub(r"^Value error, ", "", item["msg"])
+    lists = item["type"] in ("tuple_type", "list_type")
+    message = "write it as a list: [..]" if lists else re.sub(r"^Value error, ", "", item["msg"])
     given = item.get("input")
     shown = json.dumps(given, ensure_ascii=False, default=str) if _small(given) else ""
     where = f"{path}: " if path else ""

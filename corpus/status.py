@@ -26,7 +26,8 @@ class StepStatus:
 
 
 def _never_done(step: Step, partitions: int) -> StepStatus:
-    return StepStatus(step.name, "to do", partitions if step.scope == "partition" else 1, 0, ())
+    reasons = () if step.fault is None else (step.fault,)
+    return StepStatus(step.name, "to do", partitions if step.scope == "partition" else 1, 0, reasons)
 
 
 def status(recipe: Recipe) -> list[StepStatus]:
@@ -34,10 +35,7 @@ def status(recipe: Recipe) -> list[StepStatus]:
     root = output_of(recipe)
     flow, pieces = Flow.of(recipe, root), find(recipe)
     if not root.is_dir():
-        return [
-            StepStatus(step.name, "to do", len(pieces) if step.scope == "partition" else 1, 0, ())
-            for step in flow.steps
-        ]
+        return [_never_done(step, len(pieces)) for step in flow.steps]
     digests = source_digests(root, pieces)
     found: list[StepStatus] = []
     behind = ""
@@ -52,6 +50,11 @@ def status(recipe: Recipe) -> list[StepStatus]:
                 reasons += _own_changes(step, entry)
             reasons.append(f"its input may change: {behind} is stale")
             found.append(StepStatus(step.name, "waits", len(entries), 0, tuple(dict.fromkeys(reasons))))
+            continue
+        if step.fault is not None:
+            count = len(StepFolder(root / step.name).entries()) or 1
+            found.append(StepStatus(step.name, "waits", count, 0, (step.fault,)))
+            behind = step.name
             continue
         try:
             tasks = flow.tasks(step, pieces, digests)

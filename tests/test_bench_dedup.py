@@ -30,7 +30,7 @@ def _module(name: str) -> ModuleType:
 
 
 bench, sides, documents = _module("dedup"), _module("dedup_sides"), _module("dedup_documents")
-KIND = documents.Kind(300, 60, 0.5)
+KIND = documents.Kind(300, 60, 0.5, 20)
 
 
 def grams(text: str) -> set[str]:

@@ -307,6 +307,38 @@ def test_reads_jsonl(tmp_path: Path) -> None:
     assert items_of(path, fields="id")[1] == ("3", (("2",),), (False,))
 
 
+def test_labels_that_a_field_shares_are_no_part_of_it(tmp_path: Path) -> None:
+    rows: list[Any] = [
+        {"q": f"Question: Where does gull {n} sleep?\n\n### The Answer:", "a": f"Note {n}: on a mast"} for n in range(9)
+    ]
+    rows.append({"q": "question： A gull (so: Answer:", "a": "Note: no"})
+    path = write(tmp_path / "quiz.jsonl", *rows)
+    # One of the ten ends with another word before `Answer:`.
+    assert [fields for _, fields, _ in items_of(path)] == [
+        *(((f"Where does gull {n} sleep?",), (f"Note {n}: on a mast",)) for n in range(9)),
+        (("A gull (so: Answer:",), ("Note: no",)),
+    ]
+    assert items_of(path, fields="q")[8:] == [
+        ("9", (("Where does gull 8 sleep?",),), (False,)),
+        # It does not end like a sentence.
+        ("10", (("A gull (so: Answer:",),), (True,)),
+    ]
+    rows[9]["q"] = "The answer is not here"
+    del rows[8]
+    path = write(tmp_path / "quiz.jsonl", *rows)
+    assert items_of(path)[0][1][0] == (rows[0]["q"],)
+
+
+def test_a_question_is_found_without_its_label(tmp_path: Path) -> None:
+    rows = [{"q": f"Question: {' '.join(QUESTION.split()[n:-n])}", "a": "x"} for n in range(1, 10)]
+    path = write(tmp_path / "quiz.jsonl", *rows, {"q": f"Question: {QUESTION}\nAnswer:", "a": "x"})
+    found = list(read(BenchmarkConfig(name="quiz", path=path, fields=("q", "a"))))
+    words = " ".join(QUESTION.split()[9:-9])
+    assert len(words.split()) == 4
+    assert held([f"The {words}"], *found) == []
+    assert held([f"so {QUESTION} too"], *found)[-1][2] == QUESTION[:-1]
+
+
 def test_reads_folders_globs_and_text(tmp_path: Path) -> None:
     write(tmp_path / "b.jsonl", {"q": "Second?"})
     write(tmp_path / "a.txt", "First line", "goes on.", "", "Another.")
@@ -324,6 +356,13 @@ def test_reads_folders_globs_and_text(tmp_path: Path) -> None:
     [
         (["{"], {}, r"quiz\.jsonl:1: not a JSON object a line \(.+\); mend or remove it"),
         ([{"q": "x"}, {"p": "y"}], {"fields": ["q"]}, r"quiz\.jsonl:2: has no field q; there is: p"),
+        ([{"q": "x"}], {"fields": ["q.x"]}, r"quiz\.jsonl:1: has no field q\.x; there is: q"),
+        (
+            [{"p": "x"}] * 3,
+            {"fields": ["p", "q.text", "r"]},
+            r"^.*quiz\.jsonl:1: has no field q\.text; there is: p \(3 lines in all\)\n"
+            r".*quiz\.jsonl:1: has no field r; there is: p \(3 lines in all\)$",
+        ),
         ([{"q": "x"}], {"id": "i"}, r"quiz\.jsonl:1: has no field i; there is: q"),
         ([], {}, r"benchmark quiz: .*quiz\.jsonl: holds no item; correct `path` or leave it out"),
         (["{"] * 12, {}, r"(?s)quiz\.jsonl:10: .*\nand 2 more lines$"),
@@ -424,6 +463,10 @@ def test_benchmarks_that_are_gone_stop_a_run_and_no_report(
     left_out = dict.fromkeys(("language", "quality", "dedup", "tokenizer", "pack"))
     path = recipe(sources=[source], decontaminate=section, **left_out)
     assert corpus_command("run", path).returncode == 0
+    for verb in ("check", "run"):
+        stopped = corpus_command(verb, path, "--set", "decontaminate.benchmarks.0.fields=[text]")
+        assert stopped.returncode == 1
+        assert stopped.stderr == f"corpus: {benchmark}:1: has no field text; there is: q (2 lines in all)\n"
     moved = benchmark.rename(tmp_path / "moved.jsonl")
     stopped = corpus_command("run", path)
     assert stopped.returncode == 2

@@ -20,6 +20,7 @@ from corpus.dedup.clusters import CLUSTERS, leaders, ledger
 from corpus.dedup.config import DedupConfig
 from corpus.dedup.deduplicate import deduplicate_texts
 from corpus.dedup.exact import exact_keys
+from corpus.dedup.passages.config import LinesConfig, PassagesConfig, SentencesConfig, SubstringsConfig
 from corpus.dedup.verify import jaccard
 from corpus.documents import LEDGER
 from corpus.kernels.minhash import signatures
@@ -246,10 +247,21 @@ def test_without_verification_the_bands_decide() -> None:
     assert all(row["threshold"] is None and 0 < row["value"] <= 1 for row in near)
 
 
-@pytest.mark.parametrize("wrong", [{"threshold": 0}, {"bands": 0}, {"keep": "newst"}, {"band": 3}])
+@pytest.mark.parametrize(
+    "wrong", [{"threshold": 0}, {"bands": 0}, {"keep": "newst"}, {"band": 3}, {"against": ""}, {"against": ["a\0b"]}]
+)
 def test_a_wrong_setting_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         DedupConfig.model_validate(wrong)
+
+
+@pytest.mark.parametrize("kind", [LinesConfig, PassagesConfig, SentencesConfig, SubstringsConfig])
+def test_a_number_that_no_corpus_reaches_is_refused(kind: type[LinesConfig]) -> None:
+    numbers = [name for name in kind.model_fields if name != "keep"]
+    assert len(numbers) >= 2
+    for name in numbers:
+        with pytest.raises(ValidationError, match="less than or equal"):
+            kind.model_validate({name: 10**20})
 
 
 def test_real_near_duplicates_are_found() -> None:

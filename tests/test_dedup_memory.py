@@ -239,17 +239,18 @@ def test_any_documents_give_what_the_reference_gives(texts: list[str], options: 
 def test_rows_come_back_from_memory_and_from_disk(seed: int, memory: int, wide: bool) -> None:
     rng = np.random.default_rng(seed)
     store = RowStore(Path("/tmp"), np.uint64, 300, memory)
-    expected = {row: np.zeros(0, np.uint64) for row in range(300)}
-    for rows in np.array_split(rng.permutation(300)[:250], 6):
+    expected = {}
+    stored = rng.permutation(300)[:250]
+    for rows in np.array_split(stored, 6):
         lengths = rng.integers(0, 5000 if wide else 20, len(rows))
         flat = rng.integers(0, 2**64, lengths.sum(), dtype=np.uint64)
         store.add(rows, flat, lengths)
         expected |= dict(zip(rows.tolist(), np.split(flat, np.cumsum(lengths)[:-1]), strict=True))
-    asked = rng.integers(0, 300, 40)
+    asked = rng.choice(stored, 40)
     flat, starts, lengths = store.gather(asked)
     for k, row in enumerate(asked):
         assert np.array_equal(flat[starts[k] : starts[k] + lengths[k]], expected[row])
-    pairs = rng.integers(0, 300, (200, 2)).astype(np.uint64)
+    pairs = rng.choice(stored, (200, 2)).astype(np.uint64)
     seen = 0
     for where, local, flat, starts, lengths in store.chunks(pairs[:, 0] << np.uint64(32) | pairs[:, 1], memory):
         assert where.start == seen
@@ -258,6 +259,11 @@ def test_rows_come_back_from_memory_and_from_disk(seed: int, memory: int, wide: 
             for row, at in ((a, pair >> 32), (b, pair & 0xFFFFFFFF)):
                 assert np.array_equal(flat[starts[at] : starts[at] + lengths[at]], expected[row])
     assert seen == 200
+    absent = np.setdiff1d(np.arange(300), stored)[:1]
+    with pytest.raises(AssertionError, match="not stored"):
+        store.gather(absent)
+    with pytest.raises(AssertionError, match="not stored"):
+        list(store.chunks(absent.astype(np.uint64) << np.uint64(32) | pairs[:1, 0], memory))
 
 
 def test_a_spill_leaves_nothing_and_says_when_the_disk_is_full(tmp_path: Path) -> None:
@@ -315,7 +321,7 @@ def test_the_committed_files_depend_neither_on_memory_nor_on_workers_nor_on_the_
     assert set(ledger["rule"].to_pylist()) == {"url_duplicate", "exact_duplicate", "near_duplicate"}
     with monkeypatch.context() as patched:
         patched.setattr(room, "LEAST", 0)
-        patched.setattr(Budget, "of", lambda memory_mb: Budget(2000 * room.PER_DOCUMENT, 0))
+        patched.setattr(Budget, "of", lambda memory_mb, permutations: Budget(2000 * room.PER_DOCUMENT, 0))
         assert digests(tmp_path / "scant", sources, **settings) == expected
     assert len(spilled) >= 2
     # Where the outputs go, where there is place, and without a name.
@@ -325,9 +331,23 @@ def test_the_committed_files_depend_neither_on_memory_nor_on_workers_nor_on_the_
         assert digests(tmp_path / f"w{workers}", sources, 600, workers, **settings) == expected
 
 
-def test_too_little_memory_for_the_documents_says_how_much_is_needed(tmp_path: Path, sources: list[ROW]) -> None:
-    with pytest.raises(CorpusError, match=r"documents need [\d,]+ MB of memory") as caught:
-        digests(tmp_path / "out", sources, resident_mb() + 2)
+@pytest.mark.parametrize(("permutations", "needed"), [(100, 330), (4096, 486)])
+def test_a_limit_below_what_a_worker_takes_is_refused(
+    tmp_path: Path, sources: list[ROW], permutations: int, needed: int
+) -> None:
+    with pytest.raises(CorpusError, match=f"dedup/signatures: needs {needed} MB of memory; .* --memory {needed}$"):
+        digests(tmp_path / "out", sources, needed - 1, permutations=permutations)
+    room.check("dedup/signatures", needed, permutations)
+    room.check("dedup/signatures", 0, permutations)
+
+
+def test_too_little_memory_for_the_documents_says_how_much_is_needed(
+    tmp_path: Path, sources: list[ROW], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(room, "LOADED", 0)
+        with pytest.raises(CorpusError, match=r"documents need [\d,]+ MB of memory") as caught:
+            digests(tmp_path / "out", sources, resident_mb() + 2)
     count, needed = (int(n.replace(",", "")) for n in re.findall(r"([\d,]+) (?:documents|MB)", str(caught.value)))
     assert count == sum(len(pq.read_table(path)) for path in (tmp_path / "out" / "extract").glob("*.parquet"))
     assert str(caught.value).endswith(f"--memory {needed}")

@@ -123,9 +123,10 @@ def test_a_signal_that_is_not_stored_is_named() -> None:
         ("highest", "needs a signal"),
         ("longest:words", "did you mean longest"),
         ("zzz", "give highest:SIGNAL"),
+        (["first_id", "longest"], "longest comes after first_id, .* put first_id last"),
     ],
 )
-def test_a_wrong_criterion_is_refused_with_the_nearest(keep: str, message: str) -> None:
+def test_a_wrong_criterion_is_refused_with_the_nearest(keep: str | list[str], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         DedupConfig.model_validate({"keep": keep})
 
@@ -175,6 +176,10 @@ def test_the_survivor_of_a_cluster_is_the_preferred(keep: object, stays: int, or
 def test_a_criterion_that_the_recipe_cannot_give_is_named(
     keep: str, message: str, recipe: Callable[..., Path], tmp_path: Path
 ) -> None:
+    def prove() -> None:
+        flow = Flow.of(load(recipe(dedup={"keep": keep})), tmp_path)
+        flow.prove(flow.steps)
+
     with pytest.raises(RecipeError) as error:
-        Flow.of(load(recipe(dedup={"keep": keep})), tmp_path)
+        prove()
     assert message in str(error.value)

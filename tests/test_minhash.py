@@ -16,7 +16,7 @@ from corpus.dedup.config import DedupConfig
 from corpus.dedup.deduplicate import deduplicate_texts
 from corpus.dedup.verify import containment, estimate, floor, jaccard
 from corpus.kernels import minhash, unicode
-from corpus.kernels.shingles import SKIP, SPACELESS, fold, shingles
+from corpus.kernels.shingles import SKIP, SPACELESS, _sort, fold, shingles
 from corpus.kernels.unionfind import connected_components
 
 ALPHABET = "aAbB é É ß ДдЖ σΣς İ _1٣ .,-\n\t  क्षि 漢字かなカナ ไทย ພາ မြန် ខ្មែរ 😀\x00"
@@ -62,6 +62,23 @@ def test_words_are_those_of_re_on_all_of_unicode() -> None:
 def test_a_long_repetitive_document_has_its_distinct_shingles() -> None:
     text = " ".join(["same", "words", "again"] * 40_000 + [str(i) for i in range(3000)])
     assert len(flat([text], 5)[0]) == len(reference(text, 5))
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 300, 70_000])
+@pytest.mark.parametrize("different", [1, 3, 1 << 40])
+def test_any_values_are_sorted(size: int, different: int) -> None:
+    rng = np.random.default_rng(size)
+    # Both bit patterns that share their leading bits and such as are uniform.
+    for shift in (0, 23):
+        run = rng.integers(0, different, size, dtype=np.uint64) << np.uint64(shift)
+        expected = np.sort(run)
+        _sort(run, np.empty(size, np.uint64), np.empty(65537, np.int64))
+        assert np.array_equal(run, expected)
+
+
+def test_a_long_run_of_two_words_does_not_take_for_ever() -> None:
+    # Inserted one by one: 10^12 moves, a quarter of an hour.
+    assert len(flat(["sw " * 2_000_000 + "cv " * 2_000_000], 5)[0]) == 6
 
 
 def test_a_short_document_is_one_shingle_and_an_empty_one_none() -> None:

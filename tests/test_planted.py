@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import subprocess
@@ -15,9 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpus.cli.planted import notes, planted_lines
+from corpus.decontaminate.benchmarks import read
+from corpus.decontaminate.config import BenchmarkConfig
+from corpus.errors import InputError, RecipeError
 from corpus.kernels.shingles import shingles
 from corpus.planted.config import PlantedConfig
 from corpus.planted.items import Item, changed, draw, holding, items
+from corpus.planted.judge import nothing
 from corpus.planted.mutate import TOLERANCE, Pool, copy, near_duplicate
 from corpus.planted.partners import with_partner
 from corpus.planted.personal import KINDS, personal
@@ -180,6 +185,25 @@ def test_items_of_a_benchmark(benchmark: Path) -> None:
     assert len(draw(config, 99, seed=1)) == 45
 
 
+def test_an_item_is_read_from_the_files_that_the_stage_reads(tmp_path: Path) -> None:
+    for name in ("b.JSONL", "b.jsonl.bak", "q.jsonl.txt"):
+        (tmp_path / name).write_text('{"q": "What is it?"}\n')
+    benchmark = BenchmarkConfig(name="b", path=tmp_path)
+    assert [item.text for item in items(benchmark)] == ["What is it?", '{"q": "What is it?"}']
+    deep = 400
+    (tmp_path / "b.JSONL").write_text('{"q": ' + '{"q": ' * deep + '["x"]' + "}" * deep + "}")
+    assert next(items(benchmark)).text == "x"
+
+
+def test_a_benchmark_that_cannot_be_read_has_one_line(tmp_path: Path) -> None:
+    (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(b'{"q": "x"}\n' * 50)[:-9])
+    with pytest.raises(InputError, match=r"^\S+cut\.jsonl\.gz: its compressed data is damaged .*$"):
+        list(items(BenchmarkConfig(name="b", path=tmp_path / "cut.jsonl.gz")))
+    (tmp_path / "deep.jsonl").write_text("[" * 200_000)
+    with pytest.raises(InputError, match=r"^\S+deep\.jsonl:1: is no JSON .*$"):
+        list(items(BenchmarkConfig(name="b", path=tmp_path / "deep.jsonl")))
+
+
 def test_a_changed_item_keeps_as_many_words_in_a_row_as_an_ngram_has() -> None:
     item = Item(prose(1, 43), ((prose(1, 43),),), (False,), True)
     for seed in range(20):
@@ -261,6 +285,23 @@ def test_allowed_addresses_are_not_planted() -> None:
 # Results.
 
 
+def test_what_is_off_is_said() -> None:
+    off = {f"pii.{kind}=off" for kind in KINDS}
+    said = {
+        ("pii.email=off", "pii.phone=off"): {"pii email, phone": "not looked for (off)"},
+        ("pii.default=off", *off): {"pii": "no kind is looked for (all are off)"},
+        ("dedup.exact=false",): {"dedup.exact": "it is off"},
+        ("dedup.minhash=false",): {"dedup.minhash": "it is off"},
+    }
+    for overrides, expected in said.items():
+        found = nothing(configured("pii=true", "dedup=true", *overrides)).left_out
+        none = "no document is left to plant anything in; loosen the stages before `pii`"
+        stages = {"pii": none, "dedup": none, "decontaminate": "not in the recipe"}
+        assert found == stages | expected
+    with pytest.raises(RecipeError, match=r"selfcheck\.levels: is empty; null takes the usual ones"):
+        configured("dedup=true", "selfcheck.levels=[]")
+
+
 def test_what_falls_short_is_said() -> None:
     rows = (
         Recall(50, 40, "near_duplicate", 0.82, True, 50, 50, 0.999),
@@ -299,3 +340,17 @@ def test_the_settings_of_what_is_tested_decide_the_step() -> None:
     recipe = parse(RECIPE, "r")
     assert recipe.selfcheck is not None
     assert step(recipe, recipe.selfcheck) == []
+
+
+def test_labels_are_no_part_of_an_item(tmp_path: Path) -> None:
+    """The rule is written twice, here and in the stage: both cut the same words."""
+    path = tmp_path / "quiz.jsonl"
+    rows = [{"q": f"Question: {prose(n, 12)}?\n\n## The answer:", "a": [f"So: {prose(n, 3)}", "yes"]} for n in range(9)]
+    rows.append({"q": "**Question:** It hangs where", "a": ["So: no"]})
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for fields in ((), ("q", "a")):
+        benchmark = BenchmarkConfig(name="quiz", path=path, fields=fields)
+        made = list(items(benchmark))
+        assert made[0].text == f"{prose(0, 12)}?\nSo: {prose(0, 3)}\nyes"
+        assert made[9].fields == (("It hangs where",), ("So: no",))
+        assert [(item.fields, item.lists) for item in made] == [(item.fields, item.several) for item in read(benchmark)]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import re
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import pytest
 import yaml
 
 from corpus.cli.planted import notes
+from corpus.cli.report import report_verb
 from corpus.cli.selfcheck import selfcheck_verb
 from corpus.cli.stats import stats_verb
 from corpus.engines.inline import InlineEngine
@@ -30,6 +33,7 @@ from corpus.planted.stage import step
 from corpus.recipe import Recipe, dump, parse
 from corpus.report.outputs import Outputs
 from corpus.run import run
+from corpus.status import status, verify
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -241,15 +245,55 @@ def test_benchmark_items_are_found(folder: Path, benchmark: Path, tmp_path: Path
 
 def test_items_that_are_not_looked_for_are_noticed(folder: Path, benchmark: Path, tmp_path: Path) -> None:
     """The stage looks for more words in a row than a changed item keeps."""
-    override = decontaminate(benchmark, ngram=20)
-    config = check_config(folder, override, "pii=false", "dedup=false", "selfcheck.items=10")
-    documents = {f"{n:032x}": prose(3000 + n) for n in range(60)}
-    made = plant(documents, config)
-    assert config.decontaminate is not None
-    harder = config.model_copy(update={"decontaminate": config.decontaminate.model_copy(update={"ngram": 30})})
-    found = judge(made, harder, module._run(made, harder, tmp_path, lambda rows: None, 0))
-    assert shares(found)["changed_item"][0] == 0
+    off = ("pii=false", "dedup=false", "selfcheck.items=10")
+    found = check(folder, decontaminate(benchmark, ngram=30), *off, scratch=tmp_path)
+    missed, judged = shares(found)["changed_item"]
+    assert missed == 0 < judged
     assert shares(found)["benchmark_item"] == (10, 10)
+
+
+def test_a_benchmark_that_changed_is_for_status(folder: Path, benchmark: Path, tmp_path: Path) -> None:
+    """And what a benchmark that is gone has left can be read."""
+    root, override = tmp_path / "out", decontaminate(benchmark)
+    recipe = recipe_of(folder.parent, override, "pii=false", "dedup=false", f"output={root}", "selfcheck.items=5")
+    run(recipe, engine=lambda limits: InlineEngine())
+    assert {item.state for item in status(recipe)} == {"up to date"}
+    with benchmark.open("a") as stream:
+        stream.write('{"question": "Is that one more?"}\n')
+    found = {item.step: (item.state, item.reasons) for item in status(recipe)}
+    reason = f"input benchmark exam/{benchmark.name} changed"
+    assert found["decontaminate/index"] == ("stale", (reason,))
+    assert found[STEP] == ("waits", ("its input may change: decontaminate/index is stale",))
+    assert Outputs.of(recipe, root).late() == {}
+    benchmark.unlink()
+    assert Outputs.of(recipe, root).late() == {}
+    gone = f"benchmark exam: {benchmark}: no such file, folder or glob; correct `path`"
+    assert {item.step: item for item in status(recipe)}["decontaminate/index"].reasons == (gone,)
+    assert verify(recipe)[1] == []
+    report_verb(root)
+    for refused in (lambda: run(recipe, engine=lambda limits: InlineEngine()), lambda: selfcheck_verb(root)):
+        with pytest.raises(CorpusError, match=re.escape(gone)):
+            refused()
+
+
+def test_of_no_document_it_says_so(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "0.jsonl").write_text('{"text": ""}\n')
+    recipe = recipe_of(tmp_path)
+    run(recipe, engine=lambda limits: InlineEngine())
+    found = Planted.read(tmp_path / "out")
+    assert (found.documents, found.kinds) == (0, ())
+    selfcheck_verb(tmp_path / "out")
+    assert capsys.readouterr().out.splitlines()[-2].startswith("dedup: nothing was planted, no document is left")
+
+
+def test_what_a_killed_check_left_goes_with_the_next(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left = tmp_path / ".tmp-corpus-selfcheck-dead"
+    left.mkdir()
+    selfcheck_verb(folder, documents=20)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("policy", ["count", "drop"])

@@ -36,6 +36,24 @@ def test_sections_are_on_off_or_default() -> None:
     assert parse(GOOD.replace("dedup:", "dedup: true"), "r.yaml").dedup == recipe.dedup
 
 
+def test_one_value_where_a_list_belongs() -> None:
+    recipe = parse(GOOD.replace("dedup:", "dedup: {normalise: case, keep: shortest}"), "r.yaml")
+    assert recipe.dedup is not None
+    assert (recipe.dedup.normalise, recipe.dedup.keep) == (("case",), ("shortest",))
+    with pytest.raises(RecipeError) as caught:
+        parse(GOOD + "pii: {allow: example.org}\n", "r.yaml")
+    assert str(caught.value) == 'r.yaml:12: pii.allow: write it as a list: [..] (got "example.org")'
+
+
+def test_half_characters_are_named_by_their_key() -> None:
+    text = GOOD + 'pii:\n  placeholders: {email: "\\ud800"}\n'
+    with pytest.raises(RecipeError) as caught:
+        parse(text, "r.yaml", ['quality.presets=["x\\udfff"]'])
+    why = "holds half a character (U+D800 to U+DFFF), which no file can; write it whole"
+    first = f'--set quality.presets=["x\\udfff"]: quality.presets.0: {why}'
+    assert str(caught.value).splitlines() == [first, f"r.yaml:13: pii.placeholders.email: {why}"]
+
+
 def test_every_error_at_once_with_its_line() -> None:
     text = GOOD.replace("presets: [gopher]", "presets: [gohper]").replace("min_words", "min_wrods")
     text = text.replace("kind: warc", "kind: warp") + "lanugage: {}\n"

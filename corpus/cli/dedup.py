@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,7 +26,7 @@ def dedup_verb(
     folder: Folder,
     threshold: Annotated[float | None, typer.Option(help="Least Jaccard of near-duplicates.")] = None,
     against: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Option(metavar="EARLIER", help="Output folder of an earlier delivery: what it has goes here."),
     ] = None,
     sets: StageSet = None,
@@ -39,7 +38,7 @@ def dedup_verb(
     run_stage(
         folder,
         "dedup",
-        {"threshold": threshold, "against": [str(folder) for folder in against or ()] or None},
+        {"threshold": threshold, "against": against or None},
         sets,
         Limits(workers, memory, hang),
     )

@@ -67,6 +67,9 @@ def run_until(recipe: Recipe, stage: str, limits: Limits) -> None:
 
 def stage_overrides(section: str, sets: Sequence[str] | None) -> list[str]:
     """A stage verb's `--set` as a recipe's: `min_words=80` and `quality.min_words=80` both mean the latter."""
+    for item in sets or ():
+        if "=" not in item:
+            raise RecipeError(f"--set {item}: write it as key=value, for example --set {item or 'key'}=5")
     return [item if item.startswith(f"{section}.") else f"{section}.{item}" for item in sets or ()]
 
 

@@ -11,6 +11,9 @@ def show_planted(found: Planted) -> None:
     """Tables of what was planted and of what was removed or found, then what falls short."""
     from corpus.cli.console import number, show, table
 
+    if not found.documents:
+        print("\n".join(notes(found)))
+        return
     made = table(
         *("kind", "wanted", "planted", "judged", "found", "share", "95% interval", "should be"),
         title=f"Planted in a copy of {found.documents:,} documents",

@@ -77,7 +77,8 @@ def reason(row: dict[str, object]) -> str:
     """`min_words 12, threshold 50 (detail)`, of a ledger row."""
     words = line(str(row["rule"]))
     if row["value"] is not None:
-        words += f" {row['value']:.4g}"
+        # What went for its address was not judged by how similar it is.
+        words += f"{', similarity' if row['rule'] == 'url_duplicate' else ''} {row['value']:.4g}"
     if row["threshold"] is not None:
         words += f", threshold {row['threshold']:.4g}"
     return words + (f" ({excerpt(str(row['detail']), 200)})" if row["detail"] else "")

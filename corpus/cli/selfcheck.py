@@ -12,7 +12,7 @@ import typer
 
 from corpus.cli.app import app
 from corpus.cli.options import Folder, Json, Set
-from corpus.errors import CorpusError
+from corpus.errors import CorpusError, RecipeError
 
 
 @app.command("selfcheck")
@@ -33,6 +33,7 @@ def selfcheck_verb(
     from corpus.planted.stage import step
     from corpus.recipe import load
     from corpus.report.outputs import Outputs, lateness
+    from corpus.scratch import scratch
 
     given = {"documents": documents, "seed": seed}
     overrides = [] if load(folder).selfcheck else ["selfcheck=true"]
@@ -44,12 +45,15 @@ def selfcheck_verb(
     steps = step(recipe, recipe.selfcheck)
     if not steps:
         raise CorpusError(f"{folder}: its recipe has none of {', '.join(check.TESTED)}, so there is nothing to check")
+    if steps[0].fault is not None:
+        raise RecipeError(steps[0].fault)
     before = {stage: state for stage, state in outputs.late(only_changes=True).items() if stage not in check.TESTED}
     if before:
         warn(f"the copy is of documents that later steps may drop ({lateness(before)})")
     err.print(f"selfcheck: up to {recipe.selfcheck.documents:,} documents of {os.path.relpath(outputs.root)}")
-    with tempfile.TemporaryDirectory(prefix="corpus-selfcheck-") as scratch:
-        found = check.check(outputs.view(), outputs.partitions, steps[0].config, Path(scratch), lambda rows: None)
+    # It holds text as it was before `pii`: what a killed process left of it goes with the next check.
+    with scratch(Path(tempfile.gettempdir()), "corpus-selfcheck") as place:
+        found = check.check(outputs.view(), outputs.partitions, steps[0].config, place, lambda rows: None)
     if json:
         print(jsonlib.dumps(found.to_json()))
     else:

@@ -6,10 +6,12 @@ import glob
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from corpus.decontaminate.config import BenchmarkConfig, DecontaminateConfig
+from corpus.decontaminate.labels import bare, likeness
 from corpus.errors import InputError
 from corpus.plan import BENCHMARK
 from corpus.store import sha256_once
@@ -18,6 +20,8 @@ _JSONL = (".jsonl", ".ndjson", ".json")
 _TEXT = (".txt", ".md")
 _COMPRESSED = (".gz", ".zst", ".bz2")
 _SHOWN = 10
+_ITEM = 64 << 20  # bytes of a line, or of a paragraph
+_GROWN, _UNASKED = 100, 64 << 20  # times its size that a compressed file may grow to, and bytes that any may
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ def files(benchmark: BenchmarkConfig) -> dict[str, Path]:
     where = f"benchmark {benchmark.name}: {benchmark.path}"
     path = benchmark.path
     if path.is_dir():
-        found = {str(p.relative_to(path)): p for p in path.rglob("*") if p.is_file() and _kind(p)}
+        found = {str(p.relative_to(path)): p for p in path.rglob("*") if p.is_file() and kind(p)}
         if not found:
             raise InputError(f"{where}: holds no .jsonl or .txt file (.gz, .zst and .bz2 too); correct `path`")
     elif path.is_file():
@@ -49,9 +53,15 @@ def files(benchmark: BenchmarkConfig) -> dict[str, Path]:
         root = Path(*path.parts[: next(i for i, part in enumerate(path.parts) if glob.has_magic(part))])
         found = {str(match.relative_to(root)): match for match in matches}
     for file in found.values():
-        if not _kind(file):
+        if not kind(file):
             raise InputError(f"{where}: {file.name} is neither JSONL nor text by its name; name it .jsonl or .txt")
     return dict(sorted(found.items()))
+
+
+def within(benchmark: BenchmarkConfig, folder: Path) -> bool:
+    """Whether a benchmark, or one of its files, lies in a folder. Raises InputError when there is none."""
+    inside = folder.resolve()
+    return any(path.resolve().is_relative_to(inside) for path in (benchmark.path, *files(benchmark).values()))
 
 
 def digests(config: DecontaminateConfig) -> dict[str, str]:
@@ -69,28 +79,57 @@ def digests(config: DecontaminateConfig) -> dict[str, str]:
 
 
 def read(benchmark: BenchmarkConfig) -> Iterator[Item]:
-    """The items, file by file, in order. Raises InputError with a line for each of the first faults."""
+    """The items, file by file, in order, without the labels that the texts of a field share. Raises InputError with a
+    line for each field that is missing, and for each of the first other faults."""
     of = files(benchmark)
     faults: list[str] = []
-    count = 0
+    lacking: dict[str, tuple[str, int]] = {}
+    records: list[tuple[str, _Fields]] = []
     for name, path in of.items():
         prefix = f"{name}:" if len(of) > 1 else ""
-        lines = _lines(path)
-        found = _records(lines, path, benchmark, faults) if _kind(path) == "jsonl" else _paragraphs(lines)
-        for number, label, fields, several in found:
-            count += 1
-            yield Item(label or f"{prefix}{number}", fields, several)
+        of_file = lines(path)
+        jsonl = kind(path) == "jsonl"
+        found = _records(of_file, path, benchmark, faults, lacking) if jsonl else _paragraphs(of_file)
+        records += ((label or f"{prefix}{number}", fields) for number, label, fields in found)
+    faults[:0] = (f"{told} ({more + 1:,} lines in all)" if more else told for told, more in lacking.values())
     if faults:
         more = [f"and {len(faults) - _SHOWN:,} more lines"] if len(faults) > _SHOWN else []
         raise InputError("\n".join([*faults[:_SHOWN], *more]))
-    if count == 0:
+    if not records:
         raise InputError(f"benchmark {benchmark.name}: {benchmark.path}: holds no item; correct `path` or leave it out")
+    _strip_labels([fields for _, fields in records])
+    for label, fields in records:
+        texts, several = zip(*fields.values(), strict=True) if fields else ((), ())
+        yield Item(label, tuple(map(tuple, texts)), several)
 
 
-_Record = tuple[int, str | None, tuple[tuple[str, ...], ...], tuple[bool, ...]]
+_Fields = dict[str, tuple[list[str], bool]]
+_Record = tuple[int, str | None, _Fields]
+_PARAGRAPH = ""  # the name of a field without one
 
 
-def _records(lines: Iterator[bytes], path: Path, benchmark: BenchmarkConfig, faults: list[str]) -> Iterator[_Record]:
+def _strip_labels(items: list[_Fields]) -> None:
+    """Without its label, what does not end like a sentence is too short to tell: it counts as one of several."""
+    columns: dict[str, list[_Fields]] = {}
+    for fields in items:
+        for name in fields:
+            columns.setdefault(name, []).append(fields)
+    columns.pop(_PARAGRAPH, None)
+    for name, having in columns.items():
+        stripped = iter(bare([text for fields in having for text in fields[name][0]]))
+        for fields in having:
+            texts, several = fields[name]
+            found = list(islice(stripped, len(texts)))
+            fields[name] = found, several or (found != texts and any(likeness(text, False) for text in found))
+
+
+def _records(
+    lines: Iterator[bytes],
+    path: Path,
+    benchmark: BenchmarkConfig,
+    faults: list[str],
+    lacking: dict[str, tuple[str, int]],
+) -> Iterator[_Record]:
     for number, data in enumerate(lines, 1):
         if not data.strip():
             continue
@@ -100,17 +139,13 @@ def _records(lines: Iterator[bytes], path: Path, benchmark: BenchmarkConfig, fau
             label = None if benchmark.id is None else str(_at(value, benchmark.id))
         except KeyError as error:
             there = ", ".join(sorted(_strings(value, ""))) or "no text"
-            faults.append(f"{path}:{number}: has no field {error.args[0]}; there is: {there[:200]}")
+            for name in error.args:
+                told, more = lacking.get(name, (f"{path}:{number}: has no field {name}; there is: {there[:200]}", -1))
+                lacking[name] = told, more + 1
         except (ValueError, RecursionError) as error:
             faults.append(f"{path}:{number}: not a JSON object a line ({str(error)[:100]}); mend or remove it")
         else:
-            fields = {name: found for name, found in texts.items() if found[0]}
-            yield (
-                number,
-                label,
-                tuple(tuple(found) for found, _ in fields.values()),
-                tuple(several for _, several in fields.values()),
-            )
+            yield number, label, {name: found for name, found in texts.items() if found[0]}
 
 
 def _paragraphs(lines: Iterator[bytes]) -> Iterator[_Record]:
@@ -129,7 +164,7 @@ def _paragraphs(lines: Iterator[bytes]) -> Iterator[_Record]:
 
 def _paragraph(number: int, lines: list[bytes]) -> _Record:
     texts = [line.decode("utf-8", "replace") for line in lines]
-    return number, None, (("".join(texts), *(texts if len(texts) > 1 else ())),), (True,)
+    return number, None, {_PARAGRAPH: (["".join(texts), *(texts if len(texts) > 1 else ())], True)}
 
 
 def _strings(value: Any, name: str) -> dict[str, tuple[list[str], bool]]:
@@ -150,41 +185,64 @@ def _strings(value: Any, name: str) -> dict[str, tuple[list[str], bool]]:
 
 
 def _chosen(value: Any, fields: tuple[str, ...]) -> dict[str, tuple[list[str], bool]]:
-    """The strings (and numbers) at the fields asked for. Raises KeyError for one that is not there."""
+    """The strings (and numbers) at the fields asked for. Raises KeyError with all that are not there."""
     found: dict[str, tuple[list[str], bool]] = {}
+    missing = []
     for name in fields:
-        part = _at(value, name)
+        try:
+            part = _at(value, name)
+        except KeyError:
+            missing.append(name)
+            continue
         if isinstance(part, int | float) and not isinstance(part, bool):
             part = str(part)
         texts = list(_strings(part, name).values())
         several = len(texts) != 1 or texts[0][1]
         found[name] = [text for strings, _ in texts for text in strings], several
+    if missing:
+        raise KeyError(*missing)
     return found
 
 
-def _at(value: Any, name: str) -> Any:
-    """What lies at `choices.text`. Raises KeyError."""
+def _at(value: Any, name: str, whole: str = "") -> Any:
+    """What lies at `choices.text`. Raises KeyError with the whole name."""
     if isinstance(value, dict) and name in value:
         return value[name]
     head, _, rest = name.partition(".")
     if not rest or not isinstance(value, dict) or head not in value:
-        raise KeyError(name)
-    return _at(value[head], rest)
+        raise KeyError(whole or name)
+    return _at(value[head], rest, whole or name)
 
 
-def _kind(path: Path) -> str | None:
+def kind(path: Path) -> str | None:
     """jsonl or text, by the name."""
-    suffix = path.with_suffix("").suffix if path.suffix in _COMPRESSED else path.suffix
+    name = Path(path.name.lower())
+    suffix = name.with_suffix("").suffix if name.suffix in _COMPRESSED else name.suffix
     return "jsonl" if suffix in _JSONL else "text" if suffix in _TEXT else None
 
 
-def _lines(path: Path) -> Iterator[bytes]:
+def lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file, plain or compressed, without a byte order mark. Raises InputError where it cannot be read,
+    for a line or paragraph of over 64 MB, and for compressed data that grow a hundredfold to over 64 MB."""
     from corpus.sources.compressed import DAMAGE, open_stream
 
+    read = item = 0
+    records = kind(path) == "jsonl"
     try:
+        most = max(_UNASKED, _GROWN * path.stat().st_size)
         with open_stream(str(path)) as stream:
-            for number, line in enumerate(stream):
-                yield line.removeprefix(b"\xef\xbb\xbf") if number == 0 else line
+            for number, line in enumerate(iter(lambda: stream.readline(_ITEM + 1), b""), 1):
+                read += len(line)
+                item = len(line) if records or line.isspace() else item + len(line)
+                if item > _ITEM:
+                    what = "line" if records else "paragraph"
+                    raise InputError(f"{path}:{number}: a {what} is an item, and over {_ITEM >> 20} MB is none; cut it")
+                if read > most:
+                    raise InputError(
+                        f"{path}: holds over {_GROWN} times what it takes compressed, as no benchmark does; "
+                        "decompress it if it is one"
+                    )
+                yield line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
     except DAMAGE as error:
         raise InputError(f"{path}: its compressed data is damaged ({error}); mend it or leave it out") from error
     except OSError as error:

@@ -74,6 +74,13 @@ class DecontaminateConfig(Config):
         """The actions of all tasks."""
         return frozenset(self.action_of(benchmark.name) for benchmark in self.benchmarks)
 
+    @field_validator("benchmarks", mode="before")
+    @classmethod
+    def _a_list(cls, benchmarks: object) -> object:
+        if not isinstance(benchmarks, list | tuple) or any(isinstance(each, str) for each in benchmarks):
+            raise ValueError("is a list of tasks: write it as [{name: NAME, path: FILE}]")
+        return benchmarks
+
     @field_validator("benchmarks")
     @classmethod
     def _some_and_unique(cls, benchmarks: tuple[BenchmarkConfig, ...]) -> tuple[BenchmarkConfig, ...]:

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from corpus.decontaminate.benchmarks import Item
 from corpus.decontaminate.config import DecontaminateConfig
+from corpus.decontaminate.labels import likeness
 from corpus.errors import CorpusError
 from corpus.kernels.contamination import Index, lookup, tokenise, window_hashes
 from corpus.store import sha256_file
@@ -25,9 +26,7 @@ from corpus.store import sha256_file
 OWNERS = 64
 # With more fields and without an order given, only neighbours are put in a row.
 _ANY_ORDER = 4
-_QUOTES = " \t\r\n\"'`“”„‘’«»()[]¿¡"
-_ENDS = (".", "!", "?", "…", "。", "！", "？", "؟", "।")
-# Least words of a sentence, of what is half like one, and of other texts.
+# Least words of a sentence, of what is half like one, and of other texts: see `likeness`.
 _LEAST = ("min_words", "min_fragment_words", "min_choice_words")
 _HEADER = 128  # bytes of a .npy file without an element
 
@@ -89,14 +88,6 @@ def load(folder: Path, inputs: Mapping[str, str]) -> Benchmarks:
     """What `save` left in `folder`; `inputs` (path -> sha256) are the task's. Raises CorpusError for damaged files."""
     known = {Path(path).name: sha for path, sha in inputs.items()}
     return _load(folder, tuple((field.name, known[f"{field.name}.npy"]) for field in fields(Benchmarks)))
-
-
-def likeness(text: str, several: bool) -> int:
-    """How little a text is like a sentence of its own, 0 to 2: the place in `_LEAST` of the key for its length."""
-    bare = text.strip(_QUOTES)
-    if not bare or bare[0].islower():
-        return 2
-    return several + (not (bare[0].isalpha() and bare.endswith(_ENDS)))
 
 
 @dataclass

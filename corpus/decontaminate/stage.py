@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pyarrow as pa
 
-from corpus.decontaminate.config import RULE
+from corpus.decontaminate.config import RULE, DecontaminateConfig
 from corpus.documents import EDITS, ID, LEDGER
 from corpus.errors import InputError
 from corpus.ledger import judge
@@ -32,24 +32,33 @@ def steps(recipe: Recipe) -> list[Step]:
     config = recipe.decontaminate
     if config is None:
         return []
-    from corpus.decontaminate.benchmarks import digests
+    from corpus.decontaminate.benchmarks import digests, within
 
+    files: dict[str, str] = {}
+    fault = None
     try:
-        files, fault = digests(config), None
+        for benchmark in config.benchmarks:
+            if recipe.output is not None and within(benchmark, recipe.output):
+                raise InputError(
+                    f"benchmark {benchmark.name}: {benchmark.path}: lies in the output folder, whose files the run "
+                    "writes itself; move it out of there, or correct `path`"
+                )
+        files = digests(config)
     except InputError as error:
         # What was made before can still be looked at.
-        files, fault = {}, str(error)
+        fault = str(error)
     kept = config.in_use & {"mask", "flag"}
     return [
         Step(
             INDEX,
             "corpus.decontaminate.stage:index",
-            "1",
+            "2",
             config,
             fields=INDEXED_BY,
             scope="corpus",
             inputs=tuple(files.items()),
             fault=fault,
+            proof="corpus.decontaminate.stage:prove",
         ),
         Step(
             MATCHES,
@@ -82,6 +91,15 @@ def steps(recipe: Recipe) -> list[Step]:
             uses=(ITEMS,),
         ),
     ]
+
+
+def prove(config: DecontaminateConfig) -> None:
+    """Read all benchmarks. Raises InputError for what is wrong with them."""
+    from corpus.decontaminate.benchmarks import read
+
+    for benchmark in config.benchmarks:
+        for _ in read(benchmark):
+            pass
 
 
 def index(task: Task, out: Writer, beat: Callable[[int], None]) -> None:

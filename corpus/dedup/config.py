@@ -25,6 +25,13 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str | Path) else value
 
 
+def _paths(value: Any) -> Any:
+    paths = _listed(value)
+    if isinstance(paths, list | tuple) and "" in paths:
+        raise ValueError("an empty path; name the output folder of an earlier delivery")
+    return paths
+
+
 def _section(value: Any) -> Any:
     """`true` and an empty section are the defaults, `false` is none, as with a stage."""
     return {} if value is True else None if value is False else value
@@ -41,7 +48,7 @@ class DedupConfig(Config):
     """Remove near duplicates, found by MinHash and locality-sensitive hashing."""
     ngram: int = Field(5, ge=1, le=64)
     """Words in a shingle; the Jaccard index is that of the sets of shingles."""
-    normalise: tuple[Literal["case", "accents", "digits"], ...] = ("case",)
+    normalise: Annotated[tuple[Literal["case", "accents", "digits"], ...], BeforeValidator(_listed)] = ("case",)
     """What does not count in a word: its `case`, its `accents`, which `digits` it has."""
     permutations: int = Field(100, ge=1, le=4096)
     """MinHash values in a signature, of which `bands` x `rows` are compared."""
@@ -63,10 +70,14 @@ class DedupConfig(Config):
     """Compute the exact similarity of every pair that the bands suggest; without it, the bands alone decide."""
     measure: Literal["jaccard", "containment"] = "jaccard"
     """What `verify` computes: shared shingles of all, or of the shorter document's."""
-    keep: Annotated[tuple[Annotated[str, AfterValidator(criteria.check)], ...], BeforeValidator(_listed)] = ("longest",)
+    keep: Annotated[
+        tuple[Annotated[str, AfterValidator(criteria.check)], ...],
+        BeforeValidator(_listed),
+        AfterValidator(criteria.check_all),
+    ] = ("longest",)
     """Which document of a cluster stays, criterion after criterion: `highest:SIGNAL`, `lowest:SIGNAL`, `newest`,
-    `oldest`, `longest`, `shortest`; then the one with the smallest id."""
-    against: Annotated[tuple[Path, ...], BeforeValidator(_listed)] = ()
+    `oldest`, `longest`, `shortest`; then, or with `first_id`, the one with the smallest id."""
+    against: Annotated[tuple[Path, ...], BeforeValidator(_paths)] = ()
     """Output folders of earlier deliveries (and what those were compared with): what they have goes here."""
     lines: Annotated[LinesConfig | None, BeforeValidator(_section)] = None
     """Cut out lines that occur in several documents."""
@@ -80,7 +91,10 @@ class DedupConfig(Config):
     @field_validator("against")
     @classmethod
     def _absolute(cls, folders: tuple[Path, ...]) -> tuple[Path, ...]:
-        """A folder's recipe is read again from other working folders."""
+        """A folder's recipe is read again from other working folders. Raises ValueError for what is no path."""
+        for folder in folders:
+            if "\0" in str(folder):
+                raise ValueError(f"{str(folder)!r} is no path; name the output folder of an earlier delivery")
         return tuple(Path.cwd() / folder for folder in folders)
 
     @field_serializer("against")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 from collections.abc import Sequence
 
 from corpus.quality import names
 
 DATES, LENGTHS, SIGNALS = ("newest", "oldest"), ("longest", "shortest"), ("highest", "lowest")
-# No criterion: the smallest id, which decides in the end anyway.
+# The smallest id, which decides in the end anyway: alone, or last.
 FIRST_ID = "first_id"
 
 
@@ -23,9 +24,17 @@ def check(criterion: str) -> str:
     if kind in SIGNALS:
         raise ValueError(f"{criterion} needs a signal: `{kind}:words`, for example; docs/quality.md lists them")
     near = difflib.get_close_matches(kind, (*SIGNALS, *DATES, *LENGTHS, FIRST_ID), n=1)
-    known = "highest:SIGNAL, lowest:SIGNAL, newest, oldest, longest or shortest"
+    known = "highest:SIGNAL, lowest:SIGNAL, newest, oldest, longest, shortest or first_id"
     meant = f"{near[0]}:{signal or 'SIGNAL'}" if near and near[0] in SIGNALS else near[0] if near else None
     raise ValueError(f"{criterion} is no criterion" + (f"; did you mean {meant}?" if meant else f": give {known}"))
+
+
+def check_all(keep: tuple[str, ...]) -> tuple[str, ...]:
+    """The criteria. Raises ValueError where one could never decide."""
+    for criterion, after in itertools.pairwise(keep):
+        if criterion == FIRST_ID:
+            raise ValueError(f"{after} comes after {FIRST_ID}, which leaves nothing to decide; put {FIRST_ID} last")
+    return keep
 
 
 def scores(keep: Sequence[str]) -> tuple[str, ...]:

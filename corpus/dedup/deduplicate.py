@@ -83,7 +83,13 @@ def deduplicate(
     links = Links(n, room)
     links.tie(rank[settled.links[:, 0]], rank[settled.links[:, 1]])
     if config.minhash:
-        link(source, rank, leads, before, comparison, links, config, room, beat)
+        heads = leader
+        if before:
+            known = Links(n, room)
+            known.tie(rank[settled.links[:, 0]], rank[settled.links[:, 1]])
+            known.tie(leader, np.arange(n))
+            heads = known.labels()
+        link(source, rank, leads, before, comparison, links, heads, config, room, beat)
     links.tie(leader, np.arange(n))
     survivor = links.labels()
 

@@ -28,6 +28,9 @@ WINDOW, BEST = 256, 4
 """Of a longer run, how many others a document that its first did not match is held against by signature, and
 how many of them are verified."""
 
+LOOK = 128
+"""Values of a signature that this looks at, so that longer ones do not cost more; the exact similarity decides."""
+
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _HALF = np.uint64(32)
 

@@ -22,13 +22,15 @@ def link(
     settled: int,
     comparison: Comparison,
     links: Links,
+    heads: np.ndarray,
     config: DedupConfig,
     room: Room,
     beat: Callable[[int], object],
 ) -> None:
     """Find the near duplicates among the documents of `rank` int32[n] whose rank is `taking` part (bool[n]).
 
-    Those of the first ranks, up to `settled`, are not compared with each other: that was done.
+    Those of the first ranks, up to `settled`, are not compared with each other: that was done. Each document is in one
+    cluster with its `heads` int32[n] already, whose estimate may be asked for later.
 
     With `verify`, pairs whose signatures rule `threshold` out are skipped (`verify.floor`), of the others the exact
     similarity has the word; long runs get a second look (`_again`). Without it, all pairs that agree in a band stand,
@@ -53,6 +55,11 @@ def link(
             beat(0)
             _mark(pairs, wanted)
             suspects.append(pairs)
+        if config.verify:
+            for members, _ in _unsettled_runs(candidates, settled, comparison.memory):
+                wanted[members] = True
+        else:
+            wanted[heads[wanted]] = True
         for ranks, signatures in _ranked(source, rank) if not at_once else ():
             comparison.keep(ranks, signatures, wanted)
         # Blocks of a share of the memory that the block and what is made of it are.
@@ -67,7 +74,7 @@ def link(
         plausible = (pairs[comparison.estimate(pairs) >= least] for pairs in blocks) if least > 0 else blocks
         _confirm(plausible, comparison, links, config, room, beat)
         with Pairs(room, len(rank)) as more:
-            _again(candidates, comparison, links.labels(), config, more, beat)
+            _again(candidates, settled, comparison, links.labels(), config, more, beat)
             _confirm(unsettled(more.blocks()), comparison, links, config, room, beat)
 
 
@@ -107,8 +114,17 @@ def _confirm(
         links.add(pairs[near], values[near])
 
 
+def _unsettled_runs(candidates: Candidates, settled: int, memory: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """`Candidates.long_runs` without those that have but `settled` documents."""
+    for members, lengths in candidates.long_runs(memory):
+        # Ranks ascend in a run.
+        new = members[np.cumsum(lengths) - 1] >= settled
+        yield members[np.repeat(new, lengths)], lengths[new]
+
+
 def _again(
     candidates: Candidates,
+    settled: int,
     comparison: Comparison,
     labels: np.ndarray,
     config: DedupConfig,
@@ -118,15 +134,15 @@ def _again(
     """What to compare next where the star of a long run failed, into `more`.
 
     The documents that verified pairs (`labels` int32[n] of their components) do not connect with the first of
-    their run are compared by signature, each with the `lsh.WINDOW` that follow it in the run; the `lsh.BEST` of these
-    that are not yet connected with it and whose estimate is at most two standard deviations below the threshold are
-    its pairs.
+    their run are compared by the first `lsh.LOOK` values of their signatures, each with the `lsh.WINDOW` that follow
+    it in the run; the `lsh.BEST` of these that are not yet connected with it and whose estimate is at most two standard
+    deviations below the threshold are its pairs.
     """
-    count = config.permutations
+    count = min(config.permutations, lsh.LOOK)
     spread = float(np.sqrt(config.threshold * (1 - config.threshold) / count))
     least = (config.threshold - 2 * spread) * count if config.measure == "jaccard" else 0.0
-    step = max(comparison.memory // (4 * count + 64), 4 * lsh.WINDOW)
-    for members, lengths in candidates.long_runs(comparison.memory):
+    step = max(comparison.memory // (4 * config.permutations + 64), 4 * lsh.WINDOW)
+    for members, lengths in _unsettled_runs(candidates, settled, comparison.memory):
         left, ends = lsh.unconnected(members, lengths, labels)
         for first in range(0, len(left), step):
             beat(0)

@@ -19,6 +19,8 @@ from corpus.plan import Task
 
 _TEXTS = 2048
 """Documents whose texts are read at once."""
+_SIGNATURES = 2 << 20
+"""Bytes of signatures that are read at once."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,9 @@ class Population:
 
     def signatures(self) -> Iterator[np.ndarray]:
         """See `verify.Source`."""
+        rows = max(1, _SIGNATURES // (4 * self._config.permutations))
         for part in self.parts:
-            for batch in ahead(part.view.batches(part.partition, ["signature"])):
+            for batch in ahead(part.view.batches(part.partition, ["signature"], rows)):
                 column = batch.column("signature")
                 flat = np.frombuffer(column.buffers()[1] or b"", "<u4").reshape(-1, self._config.permutations)
                 yield flat[column.offset : column.offset + len(column)]

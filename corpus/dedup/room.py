@@ -14,6 +14,10 @@ PER_DOCUMENT = 160
 """Bytes of a document's numbers, id and keys, at most; these are always in memory."""
 LEAST = 32 << 20
 """Bytes for all else; with less the disk is read in crumbs."""
+LOADED = 272 << 20
+"""Bytes that a worker takes before it holds a document: Python, Arrow, compiled kernels and their tables."""
+_SIGNATURES = 10_240
+"""Signatures that are in memory in any case: batches that are read ahead, a window of the second look."""
 _SHARE = 0.6
 """Of what is free under the limit; the rest is for what Arrow and the allocator hold besides."""
 
@@ -31,21 +35,22 @@ class Room:
 
 @dataclass(frozen=True)
 class Budget:
-    """What a task may take: `memory` bytes beside the `taken` ones that its worker held before it began."""
+    """What a task may take: `memory` bytes beside the `taken` ones that its worker needs in any case."""
 
     memory: int
     taken: int
 
     @classmethod
-    def of(cls, memory_mb: int) -> Budget:
-        """Of this process under a limit of so many MB; 0: none."""
+    def of(cls, memory_mb: int, permutations: int) -> Budget:
+        """Of this process under a limit of so many MB (0: none), for signatures of so many values."""
         import psutil
 
-        return cls.under(memory_mb, psutil.Process().memory_info().rss)
+        loaded = max(psutil.Process().memory_info().rss, LOADED)
+        return cls.under(memory_mb, loaded + 4 * permutations * _SIGNATURES)
 
     @classmethod
     def under(cls, memory_mb: int, taken: int) -> Budget:
-        """Of a process that holds `taken` bytes."""
+        """Of a process that needs `taken` bytes."""
         return cls(max(int(((memory_mb << 20) - taken) * _SHARE), 0) if memory_mb else UNLIMITED, taken)
 
     @property
@@ -56,9 +61,21 @@ class Budget:
     def room(self, folder: Path, documents: int) -> Room:
         """For what so many documents need beside their numbers. Raises CorpusError when these do not fit."""
         if documents > self.documents:
-            needed = math.ceil((math.ceil((documents * PER_DOCUMENT + LEAST) / _SHARE) + self.taken) / (1 << 20))
+            needed = _needed(documents, self.taken)
             raise CorpusError(
                 f"dedup/clusters: {documents:,} documents need {needed:,} MB of memory in one process; raise --memory, "
                 f"at least --memory {needed}"
             )
         return Room(folder, self.memory - documents * PER_DOCUMENT)
+
+
+def _needed(documents: int, taken: int) -> int:
+    """MB that so many documents need in a process that needs `taken` bytes in any case."""
+    return math.ceil((math.ceil((documents * PER_DOCUMENT + LEAST) / _SHARE) + taken) / (1 << 20))
+
+
+def check(step: str, memory_mb: int, permutations: int) -> None:
+    """Raise CorpusError for a limit (0: none) that a worker passes whatever the documents are."""
+    needed = _needed(0, LOADED + 4 * permutations * _SIGNATURES)
+    if 0 < memory_mb < needed:
+        raise CorpusError(f"{step}: needs {needed:,} MB of memory; raise --memory, at least --memory {needed}")

@@ -105,12 +105,26 @@ def _copy(block, base, starts, lengths, order, first, last, out, places):  # typ
         out[places[row] : places[row] + lengths[row]] = block[begin : begin + lengths[row]]
 
 
+@njit
+def _all_stored(pairs, starts):  # type: ignore[no-untyped-def]
+    for p in range(len(pairs)):
+        if starts[pairs[p] >> np.uint64(32)] < 0 or starts[pairs[p] & np.uint64(0xFFFFFFFF)] < 0:
+            return False
+    return True
+
+
+_ABSENT = "a row is asked for that was not stored"
+
+
 class RowStore:
-    """Rows 0 to `rows` - 1 of unequal length; each is empty until it is added, once, in any order."""
+    """Rows 0 to `rows` - 1 of unequal length, each added once, in any order.
+
+    To ask for one that was not is a mistake of the caller's: AssertionError.
+    """
 
     def __init__(self, folder: Path, dtype: Any, rows: int, memory: int) -> None:
         self._flat = Spill(folder, dtype, memory)
-        self._starts = np.zeros(rows, np.int64)
+        self._starts = np.full(rows, -1, np.int64)
         self._lengths = np.zeros(rows, np.int32)
 
     def add(self, rows: np.ndarray, values: np.ndarray, lengths: np.ndarray) -> None:
@@ -122,6 +136,7 @@ class RowStore:
     def gather(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(flat, int64[m] starts, int32[m] lengths) of `rows` int[m], each given once."""
         starts, lengths = self._starts[rows], self._lengths[rows]
+        assert not (starts < 0).any(), _ABSENT
         if self._flat.resident is not None:
             return self._flat.resident, starts, lengths
         places = np.cumsum(lengths, dtype=np.int64) - lengths
@@ -145,6 +160,7 @@ class RowStore:
         """(which of `pairs`, these with their rows renumbered, flat, starts, lengths), so many pairs at a time that
         their rows take `memory` bytes; one pair at least. `pairs` uint64[m]: a row in either half.
         """
+        assert _all_stored(pairs, self._starts), _ABSENT
         if self._flat.resident is not None:
             yield slice(0, len(pairs)), pairs, self._flat.resident, self._starts, self._lengths
             return

@@ -18,6 +18,8 @@ from corpus.store import GROUP_ROWS, Writer, read_table
 # The keys that decide keys and signatures, and those that the clusters have nothing to do with.
 SIGNED_BY = ("url", "exact", "minhash", "ngram", "normalise", "permutations", "signature", "seed")
 PASSAGES = ("lines", "paragraphs", "sentences", "substrings")
+_SIGNED = 4 << 20
+"""Bytes of signatures that are made at once."""
 
 
 def steps(recipe: Recipe) -> list[Step]:
@@ -76,16 +78,21 @@ def signatures(task: Task, out: Writer, beat: Callable[[int], None]) -> None:
     columns of nulls for what the recipe does not ask for."""
     from corpus.dedup.deduplicate import sign
     from corpus.dedup.exact import exact_keys
+    from corpus.dedup.room import check
     from corpus.dedup.urls import url_keys
     from corpus.kernels.arrow import string_buffers
 
     config = task.step.config
+    check(task.step.name, task.memory_mb, config.permutations if config.minhash else 0)
     wide = pa.binary(4 * config.permutations) if config.minhash else pa.null()
     address, narrow = (pa.binary(16) if asked else pa.null() for asked in (config.url, config.exact))
     keys = [("url_key", address), ("exact_key", narrow), ("signature", wide)]
     schema = pa.schema([("id", ID), ("text_bytes", pa.int64()), *keys])
     table = out.table(schema)
-    for batch in ahead(task.view.batches(task.partition, list(task.step.needs))):
+    # Signatures of so many documents at a time; long ones are larger than texts.
+    most = max(_SIGNED // (4 * config.permutations), 1)
+    batches = ahead(task.view.batches(task.partition, list(task.step.needs)))
+    for batch in (whole.slice(first, most) for whole in batches for first in range(0, len(whole), most)):
         text, rows = batch.column("text"), len(batch)
         sizes = np.diff(string_buffers(text)[1])
         located = url_keys(batch.column("url")) if config.url else pa.nulls(rows)
@@ -105,10 +112,12 @@ def clusters(task: Task, out: Writer, beat: Callable[[int], None]) -> None:
     from corpus.dedup.clusters import CLUSTERS
     from corpus.dedup.deduplicate import deduplicate
     from corpus.dedup.population import Population
-    from corpus.dedup.room import Budget
+    from corpus.dedup.room import Budget, check
 
+    values = task.step.config.permutations if task.step.config.minhash else 0
+    check(task.step.name, task.memory_mb, values)
     population = Population.of(task, beat)
-    budget = Budget.of(task.memory_mb)
+    budget = Budget.of(task.memory_mb, values)
     documents = population.documents(budget.documents)
     room = budget.room(out.directory, int(population.starts[-1]))
     found = deduplicate(documents, population, task.step.config, room, beat)

@@ -50,6 +50,7 @@ _WORD_MULTIPLIER = np.uint64(0xD6E8FEB86659FD93)
 _NGRAM_MULTIPLIER = np.uint64(0xA0761D6478BD642F)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
+_MOVES = 8
 
 
 @functools.cache
@@ -165,8 +166,30 @@ def _longest(offsets):  # type: ignore[no-untyped-def]
 
 
 @njit
+def _radix(run, spare, starts):  # type: ignore[no-untyped-def]
+    """Sort any uint64, byte by byte from the last: eight passes, so that the result is in `run` again."""
+    source = run
+    target = spare
+    for byte in range(8):
+        shift = np.uint64(8 * byte)
+        starts[:257] = 0
+        for k in range(len(run)):
+            starts[np.int64(source[k] >> shift & np.uint64(255)) + 1] += 1
+        for k in range(256):
+            starts[k + 1] += starts[k]
+        for k in range(len(run)):
+            digit = np.int64(source[k] >> shift & np.uint64(255))
+            target[starts[digit]] = source[k]
+            starts[digit] += 1
+        source, target = target, source
+
+
+@njit
 def _sort(run, spare, starts):  # type: ignore[no-untyped-def]
-    """Sort uniform uint64: count by the leading bits, about one value a bucket, then insert."""
+    """Sort uint64, uniform as a rule: count by the leading bits, about one value a bucket, then insert.
+
+    Where many are alike inserting them would be quadratic; what takes too many moves is sorted by `_radix`.
+    """
     bits = 1
     while bits < 16 and (1 << bits) < len(run):
         bits += 1
@@ -181,6 +204,7 @@ def _sort(run, spare, starts):  # type: ignore[no-untyped-def]
         bucket = np.int64(spare[k] >> shift)
         run[starts[bucket]] = spare[k]
         starts[bucket] += 1
+    moves = _MOVES * len(run)
     for k in range(1, len(run)):
         value = run[k]
         j = k
@@ -188,6 +212,10 @@ def _sort(run, spare, starts):  # type: ignore[no-untyped-def]
             run[j] = run[j - 1]
             j -= 1
         run[j] = value
+        moves -= k - j
+        if moves < 0:
+            _radix(run, spare, starts)
+            break
 
 
 @njit

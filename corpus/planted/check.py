@@ -16,10 +16,9 @@ import numpy as np
 
 from corpus.dataset import View
 from corpus.engines.inline import InlineEngine
-from corpus.errors import CorpusError
 from corpus.plan import Step, Task
 from corpus.planted.config import PlantedConfig
-from corpus.planted.judge import TESTED, judge
+from corpus.planted.judge import TESTED, judge, nothing
 from corpus.planted.plants import Copy, plant
 from corpus.planted.result import FILE, Planted
 from corpus.recipe import Recipe
@@ -52,10 +51,13 @@ def check(
     """Plant into a copy of some documents of `view`, as they stand before the stages that are tested, and judge what
     these do there. Needs an empty folder `scratch`.
 
-    Raises CorpusError when there is no document, InputError for a benchmark that cannot be read.
+    Of no document it says that there was none. Raises InputError for a benchmark that cannot be read.
     """
     before = View(view.root, tuple(takewhile(lambda layer: layer.step.partition("/")[0] not in TESTED, view.layers)))
-    copy = plant(_sample(before, partitions, config, beat), config, beat)
+    documents = _sample(before, partitions, config, beat)
+    if not documents:
+        return nothing(config)
+    copy = plant(documents, config, beat)
     return judge(copy, config, _run(copy, config, scratch, beat, memory_mb), beat)
 
 
@@ -74,8 +76,6 @@ def _sample(
             rows = [(int(hashes[row]), ids[row].as_py(), partition) for row in few]
             best = heapq.nsmallest(settings.documents, [*best, *rows])
             beat(0)
-    if not best:
-        raise CorpusError(f"{view.root}: no document is left to plant anything in; loosen the filters before `pii`")
     texts: dict[bytes, str] = {}
     for partition in dict.fromkeys(partition for _, _, partition in best):
         found = bare_texts(view, partition, [id_ for _, id_, name in best if name == partition])

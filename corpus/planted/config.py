@@ -30,6 +30,8 @@ class SelfcheckConfig(Config):
     @field_validator("levels")
     @classmethod
     def _inside(cls, levels: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if levels == ():
+            raise ValueError("is empty; null takes the usual ones, and with pairs=0 no duplicate is planted")
         if levels is not None and not all(0 < level < 1 for level in levels):
             raise ValueError("are similarities between 0 and 1; copies at 1 are planted anyway")
         return levels
@@ -38,7 +40,7 @@ class SelfcheckConfig(Config):
 class PlantedConfig(Config):
     """What the check's figures hang on: its own settings and those of the stages that it tests.
 
-    `versions`: version of each of their steps, by name; `inputs`: digests of the files that they are given.
+    `versions`: version of each of their steps, by name.
     """
 
     selfcheck: SelfcheckConfig
@@ -46,4 +48,3 @@ class PlantedConfig(Config):
     dedup: DedupConfig | None
     decontaminate: DecontaminateConfig | None
     versions: dict[str, str]
-    inputs: dict[str, str]

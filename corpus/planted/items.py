@@ -1,28 +1,30 @@
 """Items of benchmarks: read, drawn, changed, and looked for in documents, in plain Python.
 
-What an item's passages are follows the definitions that the recipe's keys give, and none of the code that is checked.
+What an item's passages are follows the definitions that the recipe's keys give, and none of the code that is checked;
+which files a benchmark has, and their lines, is not what is checked, and the stage's own.
 """
 
 from __future__ import annotations
 
-import glob
 import heapq
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import pairwise, permutations
+from itertools import chain, pairwise, permutations
 from pathlib import Path
 from random import Random
 from typing import Any
 
+from corpus.decontaminate.benchmarks import files, kind, lines
 from corpus.decontaminate.config import BenchmarkConfig, DecontaminateConfig
 from corpus.errors import InputError
+from corpus.planted.labels import Labels
 from corpus.planted.mutate import Pool, spliced
 from corpus.planted.words import SPACELESS, WORD, Ngram, Words, ngrams
 
-_JSONL, _TEXT = (".jsonl", ".ndjson", ".json"), (".txt", ".md")
 _FEW = 4  # fields without an order that may follow each other in any
+_QUOTES = " \t\r\n\"'`“”„‘’«»()[]¿¡"
 _WORDS = Words()
 
 
@@ -39,47 +41,46 @@ class Item:
 def items(benchmark: BenchmarkConfig) -> Iterator[Item]:
     """The items of a benchmark: lines of JSON, or paragraphs.
 
-    Raises InputError when a file is not there or a line is no JSON.
+    Raises InputError when a file is not there or cannot be read, or a line is no JSON.
     """
-    files = [file for file in _files(benchmark.path) if file.is_file() and _kinds(file)]
-    if not files:
-        raise InputError(f"benchmark {benchmark.name}: {benchmark.path}: no such file; correct its `path`")
-    for file in files:
-        yield from _records(file, benchmark.fields) if _kinds(file) & {*_JSONL} else _paragraphs(file)
+    found = files(benchmark).values()
+    labels: dict[str, Labels] = {}
+    for file in found:
+        for record in _records(file, benchmark.fields) if kind(file) == "jsonl" else ():
+            for name, value in record:
+                for text in _strings(value):
+                    labels.setdefault(name, Labels()).add(text)
+    for file in found:
+        if kind(file) == "jsonl":
+            for record in _records(file, benchmark.fields):
+                yield _item(record, labels, bool(benchmark.fields))
+        else:
+            yield from _paragraphs(file)
 
 
-def _files(path: Path) -> list[Path]:
-    if path.is_dir():
-        return sorted(path.rglob("*"))
-    return [path] if path.is_file() else sorted(map(Path, glob.glob(str(path), recursive=True)))  # noqa: PTH207
-
-
-def _kinds(file: Path) -> set[str]:
-    return set(file.suffixes[-2:]) & {*_JSONL, *_TEXT}
-
-
-def _open(file: Path) -> Iterator[str]:
-    from corpus.sources.compressed import open_stream
-
-    with open_stream(str(file)) as stream:
-        for line in stream:
-            yield line.decode("utf-8-sig", "replace")
-
-
-def _records(file: Path, names: Sequence[str]) -> Iterator[Item]:
-    for number, line in enumerate(_open(file), 1):
+def _records(file: Path, names: Sequence[str]) -> Iterator[list[tuple[str, Any]]]:
+    """Of each line its fields, by name, that hold text."""
+    for number, line in enumerate(lines(file), 1):
         if not line.strip():
             continue
         try:
             record = json.loads(line)
-        except ValueError as error:
-            raise InputError(f"{file}:{number}: is no JSON ({error}); mend or remove the line") from error
-        values = [_at(record, name) for name in names] if names else _leaves(record)
-        values = [value for value in values if next(_strings(value), None) is not None]
-        fields = tuple(tuple(_strings(value)) for value in values)
-        lists = tuple(isinstance(value, list) for value in values)
-        text = "\n".join(part for field in fields for part in field)
-        yield Item(text.encode("utf-8", "replace").decode(), fields, lists, bool(names))
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{file}:{number}: is no JSON ({str(error)[:100]}); mend or remove the line") from error
+        values = [(name, _at(record, name)) for name in names] if names else _leaves(record)
+        yield [(name, value) for name, value in values if next(_strings(value), None) is not None]
+
+
+def _item(record: list[tuple[str, Any]], labels: dict[str, Labels], ordered: bool) -> Item:
+    fields, lists = [], []
+    for name, value in record:
+        texts = tuple(_strings(value))
+        bare = tuple(map(labels[name].cut, texts))
+        fields.append(bare)
+        # What neither has a label nor ends like a sentence must be as long as one of several.
+        lists.append(isinstance(value, list) or (bare != texts and not all(map(_whole, bare))))
+    text = "\n".join(part for field in fields for part in field)
+    return Item(text.encode("utf-8", "replace").decode(), tuple(fields), tuple(lists), ordered)
 
 
 def _at(value: Any, name: str) -> Any:
@@ -91,30 +92,37 @@ def _at(value: Any, name: str) -> Any:
     return None
 
 
-def _leaves(value: Any) -> list[Any]:
-    """Strings and lists in what is not a list, in order."""
-    if isinstance(value, dict):
-        return [leaf for part in value.values() for leaf in _leaves(part)]
-    return [value]
+def _leaves(value: Any) -> list[tuple[str, Any]]:
+    """Strings and lists in what is not a list, in order, by the keys that lead there."""
+    found, stack = [], [("", value)]
+    while stack:
+        name, part = stack.pop()
+        if isinstance(part, dict):
+            stack += [(f"{name}.{key}", inner) for key, inner in reversed(part.items())]
+        else:
+            found.append((name, part))
+    return found
 
 
 def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for part in value.values() if isinstance(value, dict) else value:
-            yield from _strings(part)
+    stack = [value]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, str):
+            yield part
+        elif isinstance(part, dict | list):
+            stack += reversed(part.values() if isinstance(part, dict) else part)
 
 
 def _paragraphs(file: Path) -> Iterator[Item]:
-    lines: list[str] = []
-    for line in (*_open(file), ""):
+    part: list[str] = []
+    for line in chain(lines(file), [b""]):
         if line.strip():
-            lines.append(line.strip())
-        elif lines:
-            text = "\n".join(lines)
-            yield Item(text, ((text, *(lines if len(lines) > 1 else ())),), (True,), True)
-            lines = []
+            part.append(line.decode("utf-8", "replace").strip())
+        elif part:
+            text = "\n".join(part)
+            yield Item(text, ((text, *(part if len(part) > 1 else ())),), (True,), True)
+            part = []
 
 
 Beat = Callable[[int], object]
@@ -197,12 +205,17 @@ def _passages(item: Item, config: DecontaminateConfig) -> Iterator[Ngram]:
                     yield from _windows([*left[-reach:], *right[:reach]], config, config.min_words)
 
 
+def _whole(text: str) -> bool:
+    bare = text.strip(_QUOTES)
+    return bare[:1].isalpha() and bare[-1] in ".!?…。！？؟।"
+
+
 def _least(text: str, several: bool, config: DecontaminateConfig) -> int:
     """Words that a text must have: few where it begins with no small letter and ends with a mark, quotes aside."""
-    bare = text.strip(" \t\r\n\"'`“”„‘’«»()[]¿¡")
+    bare = text.strip(_QUOTES)
     if not bare or bare[0].islower():
         return config.min_choice_words
-    whole = bare[0].isalpha() and bare[-1] in ".!?…。！？؟।"
+    whole = _whole(text)
     if whole and not several:
         return config.min_words
     return config.min_fragment_words if whole or not several else config.min_choice_words

@@ -8,6 +8,7 @@ from typing import Any
 from corpus.planted.config import PlantedConfig
 from corpus.planted.items import Beat, holding
 from corpus.planted.partners import with_partner
+from corpus.planted.personal import KINDS
 from corpus.planted.plants import Copy, Plant, similarity
 from corpus.planted.result import EXACT, NEAR, PII, Planted, Precision, Recall
 from corpus.planted.words import squeezed
@@ -51,15 +52,33 @@ def judge(copy: Copy, config: PlantedConfig, outputs: Outputs, beat: Beat = lamb
         kinds.append(
             Recall(len(verdicts), sum(verdicts), kind, level, expected, wanted, planted[kind, level], promised)
         )
-    sections = {"pii": config.pii, "dedup": config.dedup, "decontaminate": config.decontaminate}
     return Planted(
         config.selfcheck.seed,
         len(copy.texts) - sum(plant.name != plant.host for plant in copy.plants),
         len(copy.clean),
         tuple(kinds),
         tuple(_precision(copy, config, fates, beat)),
-        {stage: "not in the recipe" for stage in TESTED if sections[stage] is None},
+        _left_out(config),
     )
+
+
+def nothing(config: PlantedConfig) -> Planted:
+    """What there is to say where no document is left."""
+    none = {stage: "no document is left to plant anything in; loosen the stages before `pii`" for stage in TESTED}
+    return Planted(config.selfcheck.seed, 0, 0, (), (), none | _left_out(config))
+
+
+def _left_out(config: PlantedConfig) -> dict[str, str]:
+    """What is not tested, and why."""
+    found = {stage: "not in the recipe" for stage in TESTED if getattr(config, stage) is None}
+    if config.pii is not None:
+        off = [kind for kind in KINDS if config.pii.policy(kind) == "off"]
+        if off:
+            name = "pii" if len(off) == len(KINDS) else f"pii {', '.join(off)}"
+            found[name] = "no kind is looked for (all are off)" if name == "pii" else "not looked for (off)"
+    if config.dedup is not None:
+        found |= {f"dedup.{way}": "it is off" for way in ("exact", "minhash") if not getattr(config.dedup, way)}
+    return found
 
 
 def _verdict(plant: Plant, config: PlantedConfig, fates: _Fates) -> bool | None:

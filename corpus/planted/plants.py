@@ -20,6 +20,7 @@ from corpus.planted.words import Similarity, Words
 
 # Of the recipe's threshold t: t + (1 - t) * share, and t * share.
 _ABOVE, _BELOW = (0.75, 0.5, 0.25, 0.1), (0.9375, 0.75, 0.5)
+_STAYS = 13  # words in a row that a changed item keeps, as GPT-3 looks for, whatever the recipe does
 _FAILURES = 100  # documents in which a kind could not be planted, after which it is given up
 
 
@@ -146,7 +147,7 @@ def _groups(config: PlantedConfig, pool: Pool, beat: Beat) -> Iterator[_Group]:
     if benchmarks is not None:
         drawn = draw(benchmarks, 2 * settings.items, settings.seed, beat)
         yield _Group(VERBATIM, None, [_verbatim(item) for item in drawn[::2]], instead=True)
-        others = [_changed(item, benchmarks.ngram, pool) for item in drawn[1::2]]
+        others = [_changed(item, _STAYS, pool) for item in drawn[1::2]]
         long = [make for make in others if make("", Random(0)) is not None]
         yield _Group(CHANGED, None, long, instead=True)
     if pii is not None:

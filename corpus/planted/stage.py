@@ -33,9 +33,19 @@ def step(recipe: Recipe, settings: SelfcheckConfig) -> list[Step]:
         dedup=tested.dedup,
         decontaminate=tested.decontaminate,
         versions={step.name: step.version for step in stages},
-        inputs=dict(each for step in stages for each in step.inputs),
     )
-    return [Step(STEP, "corpus.planted.check:planted", "1", config, needs=("id", "text"), scope="corpus")]
+    return [
+        Step(
+            STEP,
+            "corpus.planted.check:planted",
+            "2",
+            config,
+            needs=("id", "text"),
+            scope="corpus",
+            inputs=tuple(dict.fromkeys(each for step in stages for each in step.inputs)),
+            fault=next((step.fault for step in stages if step.fault is not None), None),
+        )
+    ]
 
 
 def _tested(recipe: Recipe) -> Recipe:
