@@ -19,7 +19,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-import corpus.cli.main  # noqa: F401 - registers the verbs
+import corpus.cli.verbs  # noqa: F401 - registers the verbs
 from corpus.cli.app import app
 from corpus.dataset import Delivery
 from corpus.dedup.delivery import settled

@@ -14,7 +14,7 @@ import pytest
 import typer.main
 
 from corpus.cli.group import STAGE, StageGroup
-from corpus.cli.main import app
+from corpus.cli.verbs import app
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

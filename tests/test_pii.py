@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from corpus.cli.main import app
+from corpus.cli.verbs import app
 from corpus.engines.inline import InlineEngine
 from corpus.errors import RecipeError
 from corpus.pii.config import PiiConfig

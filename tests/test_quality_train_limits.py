@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-import corpus.cli.main  # noqa: F401 - registers the verbs
+import corpus.cli.verbs  # noqa: F401 - registers the verbs
 from corpus.cli.app import app
 from corpus.errors import CorpusError
 

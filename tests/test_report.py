@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-import corpus.cli.main  # noqa: F401 - registers the verbs
+import corpus.cli.verbs  # noqa: F401 - registers the verbs
 from corpus.cli.app import app
 from corpus.cli.summary import finish
 from corpus.engines.inline import InlineEngine

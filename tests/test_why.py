@@ -12,7 +12,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-import corpus.cli.main  # noqa: F401 - registers the verbs
+import corpus.cli.verbs  # noqa: F401 - registers the verbs
 from corpus.cli.app import app
 from corpus.engines.inline import InlineEngine
 from corpus.errors import CorpusError, InputError

@@ -12,10 +12,6 @@ from typing import NoReturn
 from corpus.cli.app import SUBCOMMANDS, VERBS, app
 from corpus.errors import CorpusError, StoredError
 
-# A verb registers on import.
-for _verb in (*VERBS, *SUBCOMMANDS):
-    importlib.import_module(f"corpus.cli.{_verb}")
-
 
 class Interrupted(CorpusError):
     """SIGINT or SIGTERM: the engine ends its workers on the way out."""
@@ -35,6 +31,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
+        _load(sys.argv[1] if len(sys.argv) > 1 else "")
         app()
     except CorpusError as error:
         _tell(_meanwhile(error.path if isinstance(error, StoredError) else None) or error)
@@ -46,6 +43,15 @@ def main() -> None:
         where = f"{error.filename}: " if error.filename else ""
         print(f"corpus: {where}{error.strerror or error}; mend it and run the same command again", file=sys.stderr)
         sys.exit(1)
+
+
+def _load(verb: str) -> None:
+    """Register the verb that is called, with its further commands; all of them where none is, for the help."""
+    if verb not in VERBS:
+        importlib.import_module("corpus.cli.verbs")
+        return
+    for name in (verb, *(name for name in SUBCOMMANDS if name.startswith(f"{verb}_"))):
+        importlib.import_module(f"corpus.cli.{name}")
 
 
 def _tell(error: CorpusError) -> NoReturn:
