@@ -11,8 +11,26 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 import numpy as np
+
+
+def write_all(file: IO[bytes], values: np.ndarray) -> None:
+    """Append the bytes of an array. Raises OSError when the disk is full."""
+    view = np.ascontiguousarray(values).data.cast("B") if values.size else memoryview(b"")
+    while view:
+        view = view[os.write(file.fileno(), view) :]
+
+
+def read_into(file: IO[bytes], out: np.ndarray, position: int) -> None:
+    """Fill a contiguous array from byte `position` on. Raises OSError for a file that ends before."""
+    view = out.data.cast("B") if out.size else memoryview(b"")
+    while view:
+        done = os.preadv(file.fileno(), [view], position)
+        if not done:
+            raise OSError("a temporary file is shorter than what was written to it")
+        view, position = view[done:], position + done
 
 
 class Shuffle:
@@ -66,9 +84,7 @@ class Shuffle:
         for bucket in np.flatnonzero(counts):
             self._chunks[bucket].append((start, int(counts[bucket])))
             start += int(counts[bucket])
-        view = records.data.cast("B")
-        while view:
-            view = view[os.write(self._file.fileno(), view) :]
+        write_all(self._file, records)
         self._end = start
 
     def sizes(self) -> np.ndarray:
@@ -97,9 +113,4 @@ class Shuffle:
 
     def _read(self, offset: int, out: np.ndarray) -> None:
         """Fill `out` with the records from number `offset` on."""
-        view, position = out.data.cast("B"), offset * 8 * self.width
-        while view:
-            done = os.preadv(self._file.fileno(), [view], position)
-            if not done:
-                raise OSError("a temporary file is shorter than what was written to it")
-            view, position = view[done:], position + done
+        read_into(self._file, out, offset * 8 * self.width)

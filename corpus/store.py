@@ -134,6 +134,31 @@ def write_atomic(path: Path, data: str | bytes) -> None:
     fsync(path.parent)
 
 
+@contextlib.contextmanager
+def published(out: Path) -> Iterator[Path]:
+    """Where to write what will lie at `out`, a file outside of the outputs, once all of it is safe.
+
+    Raises CorpusError when it cannot be written; nothing is left there then.
+    """
+    temporary: Path | None = None
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=TEMPORARY, dir=out.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        fsync(temporary)
+        temporary.chmod(0o644)
+        temporary.replace(out)
+        fsync(out.parent)
+        temporary = None
+    except OSError as error:
+        raise CorpusError(f"{out}: cannot be written ({error.strerror or error}); nothing was left there") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
 class StepFolder:
     """One step's folder: `entries`, `discard`, `strays`, `verify`."""
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import os
 import struct
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from corpus.dataset import View
 from corpus.dedup.config import DedupConfig
 from corpus.documents import ID
 from corpus.errors import CorpusError
-from corpus.store import TEMPORARY, Table, fsync
+from corpus.store import Table, published
 
 # Documents are sorted by id in parts of about so many bytes of signatures.
 _PART = 256 << 20
@@ -60,28 +58,13 @@ def write(view: View, config: DedupConfig, out: Path) -> int:
         )
     if out.exists():
         raise CorpusError(f"{out}: is there already; remove it or choose another name")
-    temporary: Path | None = None
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=TEMPORARY, dir=out.parent)
-        os.close(handle)
-        temporary = Path(name)
+    with published(out) as temporary:
         table = Table(temporary, pa.schema([("id", ID), ("url", pa.string()), ("minhash", pa.binary())]))
         try:
             for part in _parts(view, config):
                 table.write(part)
         finally:
             table.close()
-        fsync(temporary)
-        temporary.chmod(0o644)
-        temporary.replace(out)
-        fsync(out.parent)
-        temporary = None
-    except OSError as error:
-        raise CorpusError(f"{out}: cannot be written ({error.strerror or error}); nothing was left there") from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
     return table.rows
 
 

@@ -6,7 +6,6 @@ The file has no name, so nothing outlives the process. Raises OSError when the d
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -15,6 +14,7 @@ from typing import IO, Any
 import numpy as np
 
 from corpus.kernels.jit import njit
+from corpus.shuffle import read_into, write_all
 
 _BLOCK = 1 << 22
 """Bytes that are read at once."""
@@ -54,21 +54,14 @@ class Spill:
 
     def _write(self, values: np.ndarray) -> None:
         assert self._file is not None
-        view = np.ascontiguousarray(values).data.cast("B") if len(values) else memoryview(b"")
-        while view:
-            view = view[os.write(self._file.fileno(), view) :]
+        write_all(self._file, values)
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """The elements `start` to `stop`; not to be written to."""
         if self._file is None:
             return self._held[start:stop]
         out = np.empty(stop - start, self._held.dtype)
-        view, position = out.data.cast("B") if len(out) else memoryview(b""), start * out.itemsize
-        while view:
-            done = os.preadv(self._file.fileno(), [view], position)
-            if not done:
-                raise OSError("a temporary file is shorter than what was written to it")
-            view, position = view[done:], position + done
+        read_into(self._file, out, start * out.itemsize)
         return out
 
     def blocks(self, size: int) -> Iterator[np.ndarray]:

@@ -15,7 +15,7 @@ from corpus.kernels import unicode
 from corpus.kernels.jit import inlined, njit
 from corpus.kernels.quality_flags import to_points
 from corpus.kernels.sentences import mark_sentences
-from corpus.kernels.shingles import ALONE, combine, fold, word_hashes
+from corpus.kernels.shingles import ALONE, combine, fold, longest, word_hashes
 from corpus.kernels.unicode import SPACE, decode
 from corpus.kernels.words import split_words
 
@@ -106,14 +106,6 @@ def _has_letter(data, lo, hi, table):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _longest(offsets):  # type: ignore[no-untyped-def]
-    longest = 0
-    for row in range(len(offsets) - 1):
-        longest = max(longest, offsets[row + 1] - offsets[row])
-    return longest
-
-
-@njit
 def find(data, offsets, kind, length, least, table, classes, flags, exceptions, cuts, trie, hashes, rows, starts, ends):  # type: ignore[no-untyped-def]
     """Every passage of `length` units of `kind` in a batch, in order: its hash, its row, its bytes within the text.
 
@@ -121,7 +113,7 @@ def find(data, offsets, kind, length, least, table, classes, flags, exceptions, 
     and so are those without a letter, which say nothing once digits do not count. `flags` and the three after it are
     for SENTENCES.
     """
-    size = _longest(offsets) + 2
+    size = longest(offsets) + 2
     units = size // 2 + 1
     words = np.empty(units, np.uint64)
     first, last, bounds = np.empty(units, np.int64), np.empty(units, np.int64), np.empty(units + 1, np.int64)
@@ -177,7 +169,7 @@ def find(data, offsets, kind, length, least, table, classes, flags, exceptions, 
 @njit
 def count_words(data, offsets, table, out):  # type: ignore[no-untyped-def]
     """Words of each text of a batch, into `out`."""
-    words = np.empty(_longest(offsets) // 2 + 1, np.uint64)
+    words = np.empty(longest(offsets) // 2 + 1, np.uint64)
     for row in range(len(offsets) - 1):
         out[row] = word_hashes(data, offsets[row], offsets[row + 1], table, words)
 

@@ -158,11 +158,12 @@ def combine(words, count, ngram, out):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _longest(offsets):  # type: ignore[no-untyped-def]
-    longest = 0
+def longest(offsets):  # type: ignore[no-untyped-def]
+    """Bytes of the longest document."""
+    most = 0
     for d in range(len(offsets) - 1):
-        longest = max(longest, offsets[d + 1] - offsets[d])
-    return longest
+        most = max(most, offsets[d + 1] - offsets[d])
+    return most
 
 
 @njit
@@ -238,7 +239,7 @@ def _shingles(data, offsets, ngram, table, words, flat):  # type: ignore[no-unty
 
 def scratch(offsets: np.ndarray) -> np.ndarray:
     """uint64 workspace for the words, or the shingles, of any one document."""
-    return np.empty(_longest(offsets) // 2 + 1, np.uint64)
+    return np.empty(longest(offsets) // 2 + 1, np.uint64)
 
 
 def shingles(texts: pa.Array, ngram: int = 5, normalise: tuple[str, ...] = CASE) -> tuple[np.ndarray, np.ndarray]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import difflib
 import json
 import math
-import os
-import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +20,7 @@ from corpus.pii.hide import hide
 from corpus.pii.stage import DECISION
 from corpus.plan import Step
 from corpus.report.outputs import Outputs, changes, lateness
-from corpus.store import TEMPORARY, Table, fsync, stored
+from corpus.store import Table, published, stored
 
 Format = Literal["parquet", "jsonl"]
 PII = "pii"
@@ -59,24 +57,9 @@ def export(
     if out.exists() and not force:
         raise CorpusError(f"{out}: is there already; choose another name, or add --force to replace it")
     wanted = chosen(schema(view), columns) if columns else schema(view)
-    temporary: Path | None = None
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=TEMPORARY, dir=out.parent)
-        os.close(handle)
-        temporary = Path(name)
+    with published(out) as temporary:
         write = _write_parquet if form == "parquet" else _write_jsonl
         rows = write(view, wanted, temporary, _masked(outputs, view), beat)
-        fsync(temporary)
-        temporary.chmod(0o644)
-        temporary.replace(out)
-        fsync(out.parent)
-        temporary = None
-    except OSError as error:
-        raise CorpusError(f"{out}: cannot be written ({error.strerror or error}); nothing was left there") from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
     return rows
 
 
