@@ -1,10 +1,10 @@
-"""Documents to survivors: ours against rensa, datasketch and datatrove, one core each.
+"""Documents to survivors: ours against rensa, datasketch and datatrove, the same two cores for each.
 
 `ours` is the stage as a user runs it, on a folder of extracted documents: signatures, keys, clusters and decisions
 committed to disk, every near pair verified. `ours_in_memory` is what it does from arrays to arrays, as libraries do.
 Each side runs as a command, from the interpreter's start to the ids of the survivors on disk, and reads Parquet; what
 each does is told in `bench/dedup_sides.py`, what is compared in `bench/dedup_documents.py`. datatrove runs once: it
-takes minutes. Then signatures alone, and how the stage's time grows from the shorter documents to ten times as many.
+takes minutes. Then signatures alone, on one core, and how the stage's time grows from the shorter documents to ten times as many.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ THRESHOLD = 0.8
 LONG = (97, 0.6, 30)
 SHORT = (30, 0.3, 8)
 """Words of a document and of the runs that it is made of: see `Kind`."""
+CORES = 2
 TIMES = 10
 MEMORY = "2GB"
 MOST_GROWTH_PAIRS = 3
@@ -65,8 +66,7 @@ def compare(pairs: int, count: int, short: int, datatrove: bool, work: Path) -> 
         (work / name / "timings.jsonl").unlink(missing_ok=True)
     runs = paired.alternate(sides, pairs)
     if datatrove:
-        once = _peer("datatrove", documents, work).run(max(os.sched_getaffinity(0)))
-        runs["datatrove"] = [once]
+        runs["datatrove"] = [_peer("datatrove", documents, work).run(_cores()[0])]
 
     truth = read_pairs(documents.with_name("pairs.tsv"))
     ids = pq.read_table(documents, columns=["id"]).column("id").to_pylist()
@@ -95,7 +95,7 @@ def compare(pairs: int, count: int, short: int, datatrove: bool, work: Path) -> 
     memory = {name: max(run.peak_rss_mb for run in found) for name, found in runs.items()}
     facts: dict[str, Any] = {"documents": count, "bytes": int(signed[SIGNED[0]][0]["bytes"]), "sides": quality}
 
-    print(f"{count:,} documents, {facts['bytes'] / 1e6:.0f} MB; {pairs} pairs, one core; medians\n")
+    print(f"{count:,} documents, {facts['bytes'] / 1e6:.0f} MB; {pairs} pairs, {len(_cores())} cores; medians\n")
     rows = [_row(name, runs[name], memory[name], quality[name]) for name in decided]
     head = ("side", "wall s", "cpu s", "peak MB", "removed", "recall", "precision")
     print(f"{paired.table(head, rows)}\n")
@@ -133,6 +133,11 @@ def judged(pairs: Pairs, ids: Iterable[str], kept: Iterable[str]) -> dict[str, f
     }
 
 
+def _cores() -> list[int]:
+    """Those that every side may use."""
+    return sorted(os.sched_getaffinity(0))[:CORES]
+
+
 def _peer(name: str, documents: Path, work: Path) -> Side:
     import paired
 
@@ -141,11 +146,12 @@ def _peer(name: str, documents: Path, work: Path) -> Side:
     path = [str(Path(sys.prefix) / "peers"), os.environ.get("PYTHONPATH", "")]
     env = {"PYTHONPATH": os.pathsep.join(filter(None, path)), "HF_HUB_OFFLINE": "1"} if "ours" not in name else {}
     prepare = lambda: None if name in SIGNED else shutil.rmtree(out, ignore_errors=True)  # noqa: E731
-    return paired.Side(name, command, prepare, work / "logs" / f"{name}.log", env)
+    cores = () if name in SIGNED else _cores()
+    return paired.Side(name, command, prepare, work / "logs" / f"{name}.log", env, cores)
 
 
 def _stage(name: str, documents: Path, work: Path, *options: str) -> Side:
-    """`corpus dedup` with one worker on a folder into which the documents are extracted here, untimed."""
+    """`corpus dedup` on a folder into which the documents are extracted here, untimed."""
     import paired
 
     out = work / name
@@ -154,9 +160,9 @@ def _stage(name: str, documents: Path, work: Path, *options: str) -> Side:
     recipe.write_text(json.dumps({"name": name, "output": str(out), "sources": [source]}))  # JSON is YAML
     corpus = [sys.executable, "-m", "corpus"]
     subprocess.run([*corpus, "run", str(recipe), "--until", "extract"], check=True, stdout=subprocess.DEVNULL)
-    command = [*corpus, "dedup", str(out), "--workers", "1", *options]
+    command = [*corpus, "dedup", str(out), *options]
     prepare = lambda: shutil.rmtree(out / "dedup", ignore_errors=True)  # noqa: E731
-    return paired.Side(name, command, prepare, work / "logs" / f"{name}.log")
+    return paired.Side(name, command, prepare, work / "logs" / f"{name}.log", cores=_cores())
 
 
 def _kept(folder: Path) -> list[str]:

@@ -12,4 +12,4 @@ from pydantic import BaseModel, ConfigDict
 class Config(BaseModel):
     """Frozen; an unknown key is an error (the recipe reader adds file, line and "did you mean")."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")

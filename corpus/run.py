@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import importlib
 import importlib.util
 import json
 import os
-import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +22,7 @@ from corpus.plan import Stale, Step, Task, stale
 from corpus.recipe import NAME, Recipe, dump
 from corpus.sources import Piece, discover
 from corpus.sources.pieces import GROUPED
-from corpus.store import MANIFEST, TEMPORARY, Entry, StepFolder, Writer, sha256_file, write_atomic
+from corpus.store import MANIFEST, TEMPORARY, Entry, StepFolder, sha256_file, write_atomic
 
 LOCK = "run.lock"
 
@@ -199,31 +197,12 @@ def _local(limits: Limits) -> Engine:
 
 
 def _map(engine: Engine, step: Step, todo: Sequence[Stale], watch: Observer) -> None:
-    jobs = [Job("corpus.run:execute", item.task.name, item.task) for item in todo]
+    jobs = [Job("corpus.execute:execute", item.task.name, item.task) for item in todo]
     engine.map(
         jobs,
         lambda job, entry: watch.committed(step, entry),
         lambda job, rows: watch.progress(step, rows),
     )
-
-
-def execute(task: Task, beat: Callable[[int], None]) -> Entry:
-    """Do one task and commit it; runs in a worker, on any engine. Returns the committed entry."""
-    module, _, name = task.step.function.partition(":")
-    function: Callable[[Task, Writer, Callable[[int], None]], None] = getattr(importlib.import_module(module), name)
-    try:
-        with Writer(StepFolder(task.folder()), task.partition) as out:
-            function(task, out, beat)
-            entry = out.commit(task.key, task.step.version, task.settings, task.inputs)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise CorpusError(
-                f"{task.name}: no space left on device for {task.folder()}; free some and run the same command again, "
-                "what is committed stays"
-            ) from error
-        raise
-    shutil.rmtree(task.work, ignore_errors=True)
-    return entry
 
 
 def source_digests(root: Path, pieces: Sequence[Piece]) -> dict[str, str]:

@@ -163,6 +163,26 @@ def test_where_a_star_fails_the_second_look_finds_the_others() -> None:
     assert np.concatenate(found).tolist() == more.tolist()
 
 
+@pytest.mark.parametrize(("hubs", "variants"), [(1, 1000), (12, 100)])
+def test_variants_of_a_page_are_one_cluster_though_not_alike(hubs: int, variants: int) -> None:
+    # J of a variant and its page is .81 or more, of two variants down to .67; the page may be any of them.
+    rng = np.random.default_rng(variants)
+    texts = []
+    for _ in range(hubs):
+        page = [f"w{n}" for n in rng.integers(0, 10**6, 200)]
+        for change in rng.integers(1, 5, variants):
+            variant = np.array(page, object)
+            variant[rng.choice(200, change, replace=False)] = [f"x{n}" for n in rng.integers(0, 10**9, change)]
+            texts.append(" ".join(variant))
+        texts.append(" ".join(page))
+    order = rng.permutation(len(texts))
+    table = run([texts[place] for place in order], threshold=0.8)
+    page_of = order // (variants + 1)
+    clusters = table["cluster"].to_pylist()
+    assert {len({clusters[n] for n in np.flatnonzero(page_of == page)}) for page in range(hubs)} == {1}
+    assert len(set(clusters)) == hubs
+
+
 @pytest.mark.parametrize("boilerplate", [0, 200, 400])
 def test_removals_are_just_the_pairs_at_the_threshold(boilerplate: int) -> None:
     texts = families(120, boilerplate=boilerplate)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from corpus.cli.app import app
 from corpus.cli.console import warn
 from corpus.cli.options import Folder
+from corpus.execute import execute
 from corpus.flow import Flow
 from corpus.plan import stale
 from corpus.recipe import load
 from corpus.report.outputs import Outputs, lateness
 from corpus.report.stage import PAGE
-from corpus.run import execute, lock, output_of
+from corpus.run import lock, output_of
 
 
 @app.command("report")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -11,8 +12,10 @@ from corpus.documents import EDITS, ID, LEDGER
 from corpus.errors import InputError
 from corpus.ledger import judge
 from corpus.plan import Step, Task
-from corpus.recipe import Recipe
 from corpus.store import Writer, table_name
+
+if TYPE_CHECKING:
+    from corpus.recipe import Recipe
 
 INDEX = "decontaminate/index"
 MATCHES = "decontaminate/matches"

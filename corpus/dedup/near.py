@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from corpus.dedup import lsh, verify
+from corpus.dedup import hubs, lsh, verify
 from corpus.dedup.candidates import Candidates, Pairs
 from corpus.dedup.clusters import Links
 from corpus.dedup.config import DedupConfig
@@ -133,19 +133,25 @@ def _again(
 ) -> None:
     """What to compare next where the star of a long run failed, into `more`.
 
-    The documents that verified pairs (`labels` int32[n] of their components) do not connect with the first of
-    their run are compared by the first `lsh.LOOK` values of their signatures, each with the `lsh.WINDOW` that follow
-    it in the run; the `lsh.BEST` of these that are not yet connected with it and whose estimate is at most two standard
-    deviations below the threshold are its pairs.
+    Of a run that verified pairs (`labels` int32[n] of their components) do not connect, the hub is compared with all
+    that are not yet connected with it (`hubs`), unless their estimate rules the threshold out. And the documents that
+    are not connected with the first of their run are compared by the first `lsh.LOOK` values of their signatures, each
+    with the `lsh.WINDOW` that follow it in the run; the `lsh.BEST` of these that are not yet connected with it and
+    whose estimate is at most two standard deviations below the threshold are its pairs.
     """
     count = min(config.permutations, lsh.LOOK)
     spread = float(np.sqrt(config.threshold * (1 - config.threshold) / count))
-    least = (config.threshold - 2 * spread) * count if config.measure == "jaccard" else 0.0
+    likely = (config.threshold - 2 * spread) * count if config.measure == "jaccard" else 0.0
+    possible = max(verify.floor(config.threshold, count, config.measure), 0.0) * count
     step = max(comparison.memory // (4 * config.permutations + 64), 4 * lsh.WINDOW)
-    for members, lengths in _unsettled_runs(candidates, settled, comparison.memory):
+    for members, lengths in _unsettled_runs(candidates, settled, comparison.memory // 16):
+        members, lengths = hubs.mixed(members, lengths, labels)
+        for pairs in hubs.hub_pairs(members, lengths, labels, comparison.signatures, count, possible, step):
+            beat(0)
+            more.add(pairs)
         left, ends = lsh.unconnected(members, lengths, labels)
         for first in range(0, len(left), step):
             beat(0)
             last = min(first + step, len(left))
             flat, starts, _ = comparison.signatures.gather(left[first : last + lsh.WINDOW])
-            more.add(lsh.second_look(left, ends, first, last, labels, flat, starts, count, least))
+            more.add(lsh.second_look(left, ends, first, last, labels, flat, starts, count, likely))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -12,8 +13,10 @@ from corpus.dedup import criteria
 from corpus.dedup.passages import stage as passages
 from corpus.documents import ID, LEDGER
 from corpus.plan import Step, Task
-from corpus.recipe import Recipe
 from corpus.store import GROUP_ROWS, Writer, read_table
+
+if TYPE_CHECKING:
+    from corpus.recipe import Recipe
 
 # The keys that decide keys and signatures, and those that the clusters have nothing to do with.
 SIGNED_BY = ("url", "exact", "minhash", "ngram", "normalise", "permutations", "signature", "seed")
@@ -39,7 +42,7 @@ def steps(recipe: Recipe) -> list[Step]:
         Step(
             "dedup/clusters",
             "corpus.dedup.stage:clusters",
-            "3",
+            "4",
             config,
             fields=tuple(name for name in type(config).model_fields if name not in (*SIGNED_BY, *PASSAGES)),
             needs=("id", "text_bytes", "url_key", "exact_key", "signature", "text", *criteria.columns(config.keep)),

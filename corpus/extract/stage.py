@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,9 +16,11 @@ from corpus.extract.config import ExtractConfig
 from corpus.extract.pdf import PDF, pdf_label
 from corpus.ledger import judge
 from corpus.plan import FOLDER, Step, Task
-from corpus.recipe import Recipe
 from corpus.sources.remote import is_weak
 from corpus.store import Writer
+
+if TYPE_CHECKING:
+    from corpus.recipe import Recipe
 
 _FAILURE = pa.schema(
     [("row", pa.int64()), *((name, LEDGER.field(name).type) for name in ("rule", "value", "threshold", "detail"))]

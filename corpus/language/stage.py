@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -15,8 +15,10 @@ from corpus.language.codes import left_out, unknown
 from corpus.language.config import LanguageConfig, SecondConfig
 from corpus.ledger import filter_partition
 from corpus.plan import Step, Task
-from corpus.recipe import Recipe
 from corpus.store import Writer
+
+if TYPE_CHECKING:
+    from corpus.recipe import Recipe
 
 COLUMNS = ("language", "language_score", "languages", "script")
 SECOND = pa.schema(

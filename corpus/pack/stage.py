@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from corpus.errors import InputError
 from corpus.plan import Step, Task
-from corpus.recipe import Recipe
 from corpus.store import StepFolder, Writer, fingerprint, sha256_file
 from corpus.tokenizer.stage import MODEL
+
+if TYPE_CHECKING:
+    from corpus.recipe import Recipe
 
 FEW = 20
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from corpus.documents import EDITS, ID
 from corpus.ledger import judge
 from corpus.plan import Step, Task
-from corpus.recipe import Recipe
 from corpus.store import Writer, table_name
+
+if TYPE_CHECKING:
+    from corpus.recipe import Recipe
 
 SPANS = "pii/spans"
 DECISION = "pii/decision"

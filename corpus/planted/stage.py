@@ -5,13 +5,17 @@ Its function lies in `corpus.planted.check`, which runs the stages that are test
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import corpus.decontaminate.stage
 import corpus.dedup.stage
 import corpus.pii.stage
 from corpus.plan import Step
 from corpus.planted.config import PlantedConfig, SelfcheckConfig
 from corpus.planted.result import STEP
-from corpus.recipe import Recipe
+
+if TYPE_CHECKING:
+    from corpus.recipe import Recipe
 
 _STAGES = (corpus.pii.stage, corpus.dedup.stage, corpus.decontaminate.stage)
 _OF_SIGNALS = ("highest:", "lowest:")  # criteria of `dedup.keep`

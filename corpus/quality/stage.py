@@ -7,6 +7,7 @@ compares with thresholds; `filter-NAME` are the recipe's own filters.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -19,8 +20,10 @@ from corpus.quality.filters import stage as filters
 from corpus.quality.names import IS_CODE
 from corpus.quality.perplexity import stage as perplexity
 from corpus.quality.rules import RULES
-from corpus.recipe import Recipe
 from corpus.store import Writer
+
+if TYPE_CHECKING:
+    from corpus.recipe import Recipe
 
 
 def steps(recipe: Recipe) -> list[Step]:

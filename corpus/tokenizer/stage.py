@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from corpus.plan import Step, Task
-from corpus.recipe import Recipe
 from corpus.store import Writer, fingerprint
+
+if TYPE_CHECKING:
+    from corpus.recipe import Recipe
 
 MODEL = "tokenizer.model"
 

@@ -11,12 +11,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from corpus.errors import CorpusError
 from corpus.plan import Step, Task
-from corpus.recipe import Recipe
 from corpus.store import Writer
 from corpus.tokenizer.stage import MODEL
+
+if TYPE_CHECKING:
+    from corpus.recipe import Recipe
 
 SAMPLE_TOKENS = 120
 SPEED = "speed.jsonl"
