@@ -4,7 +4,8 @@
 committed to disk, every near pair verified. `ours_in_memory` is what it does from arrays to arrays, as libraries do.
 Each side runs as a command, from the interpreter's start to the ids of the survivors on disk, and reads Parquet; what
 each does is told in `bench/dedup_sides.py`, what is compared in `bench/dedup_documents.py`. datatrove runs once: it
-takes minutes. Then signatures alone, on one core, and how the stage's time grows from the shorter documents to ten times as many.
+takes minutes. Then signatures alone, on one core, and how the stage's time grows from the shorter documents to ten
+times as many.
 """
 
 from __future__ import annotations
