@@ -59,9 +59,23 @@ def test_the_command_line_loads_no_heavy_library() -> None:
         "datasets",
         "datatrove",
     ]
-    code = f"import sys, corpus.cli.main, corpus.cli.verbs; print([name for name in {heavy!r} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert done.stdout.strip() == "[]"
+    assert loaded("corpus.cli.main, corpus.cli.verbs", heavy) == "[]"
+
+
+def test_a_worker_loads_its_step_and_not_the_recipe() -> None:
+    stages = ("extract", "language", "quality", "pii", "dedup", "decontaminate", "tokenizer", "pack", "training")
+    names = ", ".join(f"corpus.{stage}.stage" for stage in stages)
+    assert (
+        loaded(f"corpus.engines.worker, corpus.execute, {names}", ["corpus.recipe", "yaml", "typer", "numba"]) == "[]"
+    )
+
+
+def loaded(modules: str, of: list[str]) -> str:
+    """Which of these a fresh interpreter has after importing `modules`, as it prints them."""
+    code = f"import sys, {modules}; print([name for name in {of!r} if name in sys.modules])"
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout.strip()
 
 
 @pytest.mark.parametrize("package", ["corpus", "trainer"])
