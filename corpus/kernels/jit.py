@@ -1,38 +1,47 @@
-"""The decorator of all kernels: compiled at first use, kept on disk, without the interpreter's lock.
-
-numba does not notice that an imported kernel has changed: after editing one, delete the `__pycache__` of those that
-call it.
-"""
+"""The decorator of all kernels: compiled at first use, kept on disk (`cache`), without the interpreter's lock."""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from typing import Any
 
 import numba
 from numba.core import event
+from numba.core.dispatcher import Dispatcher
 
 from corpus.kernels import compiling
+from corpus.kernels.cache import KernelCache
 
 
 class _Clock(event.Listener):
     """Counts the outermost of nested compilations; loading from disk is none."""
 
-    def __init__(self) -> None:
-        self.depth, self.began = 0, 0.0
-
     def on_start(self, event: Any) -> None:
-        if self.depth == 0:
-            self.began = time.monotonic()
-        self.depth += 1
+        compiling.begin()
 
     def on_end(self, event: Any) -> None:
-        self.depth -= 1
-        if self.depth == 0:
-            compiling.add(time.monotonic() - self.began)
+        compiling.end()
+        cache = getattr(event.data["dispatcher"], "_cache", None)
+        if event.is_failed and isinstance(cache, KernelCache):
+            cache.release()
 
 
 event.register("numba:compile", _Clock())
-njit = numba.njit(cache=True, nogil=True)
+
+
+def _kept(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    made = numba.njit(**options)
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        kernel = made(function)
+        # With NUMBA_DISABLE_JIT it is the function itself.
+        if isinstance(kernel, Dispatcher):
+            setattr(kernel, "_cache", KernelCache(function))  # noqa: B010
+        return kernel
+
+    return decorate
+
+
+njit = _kept(nogil=True)
 # For what is called once a character or byte: its code is put in place of the call.
-inlined = numba.njit(cache=True, inline="always")
+inlined = _kept(inline="always")
