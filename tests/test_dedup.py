@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from corpus.dedup import lsh
+from corpus.dedup import hubs, lsh
 from corpus.dedup.clusters import CLUSTERS, leaders, ledger
 from corpus.dedup.config import DedupConfig
 from corpus.dedup.deduplicate import deduplicate_texts
@@ -163,24 +163,52 @@ def test_where_a_star_fails_the_second_look_finds_the_others() -> None:
     assert np.concatenate(found).tolist() == more.tolist()
 
 
-@pytest.mark.parametrize(("hubs", "variants"), [(1, 1000), (12, 100)])
-def test_variants_of_a_page_are_one_cluster_though_not_alike(hubs: int, variants: int) -> None:
-    # J of a variant and its page is .81 or more, of two variants down to .67; the page may be any of them.
+@pytest.mark.parametrize(
+    ("pages", "variants", "words", "changes", "threshold"),
+    [
+        (1, 1000, 200, (1, 2, 3, 4), 0.8),
+        (12, 100, 200, (1, 2, 3, 4), 0.8),
+        # Most have the signature of the page, which has to be told from them by its shingles.
+        (1, 600, 300, (1, 1, 1, 3), 0.9),
+        (2, 300, 600, (1, 3), 0.95),
+    ],
+)
+def test_variants_of_a_page_are_one_cluster_though_not_alike(
+    pages: int, variants: int, words: int, changes: tuple[int, ...], threshold: float
+) -> None:
+    # Each is a duplicate of its page, which may be any of them; two variants may be further apart than the threshold.
     rng = np.random.default_rng(variants)
     texts = []
-    for _ in range(hubs):
-        page = [f"w{n}" for n in rng.integers(0, 10**6, 200)]
-        for change in rng.integers(1, 5, variants):
+    for _ in range(pages):
+        page = [f"w{n}" for n in rng.integers(0, 10**6, words)]
+        for change in rng.choice(changes, variants):
             variant = np.array(page, object)
-            variant[rng.choice(200, change, replace=False)] = [f"x{n}" for n in rng.integers(0, 10**9, change)]
+            variant[rng.choice(words, change, replace=False)] = [f"x{n}" for n in rng.integers(0, 10**9, change)]
             texts.append(" ".join(variant))
         texts.append(" ".join(page))
     order = rng.permutation(len(texts))
-    table = run([texts[place] for place in order], threshold=0.8)
+    table = run([texts[place] for place in order], threshold=threshold)
     page_of = order // (variants + 1)
     clusters = table["cluster"].to_pylist()
-    assert {len({clusters[n] for n in np.flatnonzero(page_of == page)}) for page in range(hubs)} == {1}
-    assert len(set(clusters)) == hubs
+    assert {len({clusters[n] for n in np.flatnonzero(page_of == page)}) for page in range(pages)} == {1}
+    assert len(set(clusters)) == pages
+
+
+def test_a_hub_is_found_whatever_is_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    page = [f"w{n}" for n in rng.integers(0, 10**6, 300)]
+    texts = []
+    for change in rng.integers(1, 4, 300):
+        variant = list(page)
+        for place in rng.integers(0, 300, change):
+            variant[place] = f"x{rng.integers(0, 10**9)}"
+        texts.append(" ".join(variant))
+    texts.insert(150, " ".join(page))
+    expected = run(texts, threshold=0.9)
+    assert expected["rule"].null_count == 1
+    parts = hubs._parts
+    monkeypatch.setattr(hubs, "_parts", lambda members, lengths, store, step: parts(members, lengths, store, 7))
+    assert run(texts, threshold=0.9).equals(expected)
 
 
 @pytest.mark.parametrize("boilerplate", [0, 200, 400])

@@ -3,8 +3,9 @@
 A page and a thousand variants of it share a band. Held against the first variant (`lsh.run_pairs`), most variants fail,
 though each is a duplicate of the page, which may be any of the run. The most common value at each position of the run's
 signatures, by the majority vote of Boyer and Moore (1981), is close to the page's signature wherever more than half of
-the run are its variants; so the member that is nearest to it becomes the centre of a second star. A variant that
-differs by a word may have the page's very signature: which of the nearest is taken differs from run to run.
+the run are its variants; so it is one of those that are nearest to it. Of these, for a variant that differs by a word
+may have the page's very signature, it is the one that is most like what more than half of some of the run have in
+common, shingle by shingle. It becomes the centre of a second star.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ import numpy as np
 
 from corpus.dedup.rowstore import RowStore
 from corpus.kernels.jit import njit
-from corpus.kernels.shingles import mix
 
+SAMPLE = 17
+"""Of a run, for its common shingles; a long run has more than 16 documents."""
+CONTENDERS = 1024
+"""Of a run, that are nearest to the vote; of more, some at even distances."""
 _HALF = np.uint64(32)
 
 
@@ -34,37 +38,47 @@ def _vote(run, flat, starts, votes, weights):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _nearest(run, members, salts, flat, starts, votes, most, centres):  # type: ignore[no-untyped-def]
-    count = votes.shape[1]
-    for k in range(len(run)):
-        equal = 0
-        row = flat[starts[k] :][:count]
-        vote = votes[run[k]]
-        for i in range(count):
-            equal += row[i] == vote[i]
-        score = np.int64(equal) << 32 | np.int64(mix(salts[run[k]] + np.uint64(members[k])) >> _HALF)
-        if score > most[run[k]]:
-            most[run[k]] = score
-            centres[run[k]] = members[k]
-
-
-@njit
-def _star(run, members, labels, flat, starts, centres, signatures, least, pairs):  # type: ignore[no-untyped-def]
+def _agreement(run, flat, starts, signatures, out):  # type: ignore[no-untyped-def]
     count = signatures.shape[1]
-    found = 0
     for k in range(len(run)):
-        centre = centres[run[k]]
-        if labels[members[k]] == labels[centre]:
-            continue
         equal = 0
         row = flat[starts[k] :][:count]
         other = signatures[run[k]]
         for i in range(count):
             equal += row[i] == other[i]
-        if equal >= least:
-            low, high = min(members[k], centre), max(members[k], centre)
-            pairs[found] = np.uint64(low) << _HALF | np.uint64(high)
-            found += 1
+        out[k] = equal
+
+
+@njit
+def _most_common(flat, starts, lengths):  # type: ignore[no-untyped-def]
+    size = 64
+    while size < 2 * lengths[:SAMPLE].sum():
+        size *= 2
+    mask = np.uint64(size - 1)
+    keys = np.zeros(size, np.uint64)
+    counts = np.zeros(size, np.int64)
+    common = 0
+    for row in range(SAMPLE):
+        for key in flat[starts[row] :][: lengths[row]]:
+            at = key & mask
+            while counts[at] and keys[at] != key:
+                at = (at + np.uint64(1)) & mask
+            keys[at] = key
+            counts[at] += 1
+            common += counts[at] == SAMPLE // 2 + 1
+    best = -1.0
+    found = 0
+    for row in range(SAMPLE, len(starts)):
+        both = 0
+        for key in flat[starts[row] :][: lengths[row]]:
+            at = key & mask
+            while counts[at] and keys[at] != key:
+                at = (at + np.uint64(1)) & mask
+            both += counts[at] > SAMPLE // 2
+        value = both / max(lengths[row] + common - both, 1)
+        if value > best:
+            best = value
+            found = row - SAMPLE
     return found
 
 
@@ -86,38 +100,74 @@ def mixed(members: np.ndarray, lengths: np.ndarray, labels: np.ndarray) -> tuple
     return members[np.repeat(apart, lengths)], lengths[apart]
 
 
-def hub_pairs(
+def sample(members: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """uint32[runs, SAMPLE]: some of each run, at even distances."""
+    starts = np.cumsum(lengths) - lengths
+    return members[starts[:, None] + np.arange(SAMPLE) * lengths[:, None] // SAMPLE]
+
+
+def contenders(
+    members: np.ndarray, lengths: np.ndarray, signatures: RowStore, count: int, step: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(uint32[m], int64[runs]): the members of each run whose first `count` values are nearest to its vote, and how
+    many. Signatures are read `step` at a time; the result does not depend on it.
+    """
+    votes = np.zeros((len(lengths), count), np.uint32)
+    weights = np.zeros((len(lengths), count), np.int32)
+    for _, run, _, flat, starts in _parts(members, lengths, signatures, step):
+        _vote(run, flat, starts, votes, weights)
+    agreement = np.empty(len(members), np.int32)
+    for where, run, _, flat, starts in _parts(members, lengths, signatures, step):
+        _agreement(run, flat, starts, votes, agreement[where])
+    begins = np.cumsum(lengths) - lengths
+    nearest = agreement == np.repeat(np.maximum.reduceat(agreement, begins), lengths)
+    sizes = np.add.reduceat(nearest, begins, dtype=np.int64)
+    # At even distances: where the place, in steps of the share that is taken, is a new one.
+    places = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    some = np.repeat(np.minimum(sizes, CONTENDERS), sizes)
+    taken = places * some // np.repeat(sizes, sizes) != (places - 1) * some // np.repeat(sizes, sizes)
+    return members[nearest][taken], np.minimum(sizes, CONTENDERS)
+
+
+def hubs(sampled: np.ndarray, ranks: np.ndarray, sizes: np.ndarray, shingles: RowStore) -> np.ndarray:
+    """uint32[runs]: which of its contenders (`ranks`, of which each run has some) each run's hub is."""
+    ends = np.cumsum(sizes)
+    chosen = ranks[ends - sizes]
+    for run in np.flatnonzero(sizes > 1):
+        those = ranks[ends[run] - sizes[run] : ends[run]]
+        chosen[run] = those[_most_common(*shingles.gather(np.concatenate([sampled[run], those])))]
+    return chosen
+
+
+def star(
     members: np.ndarray,
     lengths: np.ndarray,
+    centres: np.ndarray,
     labels: np.ndarray,
     signatures: RowStore,
     count: int,
     least: float,
     step: int,
 ) -> Iterator[np.ndarray]:
-    """uint64[m]: of each run its hub with the members that have another label and whose first `count` values equal
-    `least` of the hub's. Signatures are read `step` at a time, three times over; the result does not depend on it.
-    """
-    run = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
-
-    def parts() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
-        for first in range(0, len(members), step):
-            part = members[first : first + step]
-            flat, starts, _ = signatures.gather(part)
-            yield run[first : first + step], part, flat, starts
-
-    votes = np.zeros((len(lengths), count), np.uint32)
-    weights = np.zeros((len(lengths), count), np.int32)
-    for numbers, _, flat, starts in parts():
-        _vote(numbers, flat, starts, votes, weights)
-    salts = members[np.cumsum(lengths) - lengths].astype(np.uint64) << _HALF | lengths.astype(np.uint64)
-    most, centres = np.full(len(lengths), -1, np.int64), np.zeros(len(lengths), np.uint32)
-    for numbers, part, flat, starts in parts():
-        _nearest(numbers, part, salts, flat, starts, votes, most, centres)
+    """uint64[m] pairs: of each run its centre (uint32[runs]) with the members that have another label and whose first
+    `count` values equal `least` of the centre's."""
     flat, starts, _ = signatures.gather(centres)
-    # The votes have done their work.
+    wanted = np.empty((len(centres), count), np.uint32)
     for number, start in enumerate(starts):
-        votes[number] = flat[start : start + count]
-    for numbers, part, flat, starts in parts():
-        pairs = np.empty(len(part), np.uint64)
-        yield pairs[: _star(numbers, part, labels, flat, starts, centres, votes, least, pairs)]
+        wanted[number] = flat[start : start + count]
+    for _, run, part, flat, starts in _parts(members, lengths, signatures, step):
+        agreement = np.empty(len(part), np.int32)
+        _agreement(run, flat, starts, wanted, agreement)
+        near = (agreement >= least) & (labels[part] != labels[centres[run]])
+        a, b = part[near].astype(np.uint64), centres[run[near]].astype(np.uint64)
+        yield np.minimum(a, b) << _HALF | np.maximum(a, b)
+
+
+def _parts(
+    members: np.ndarray, lengths: np.ndarray, signatures: RowStore, step: int
+) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+    """(where, number of the run of each, members, flat, starts of their signatures) of the next `step` members."""
+    run = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+    for first in range(0, len(members), step):
+        where = slice(first, first + step)
+        yield where, run[where], members[where], *signatures.gather(members[where])[:2]

@@ -74,7 +74,7 @@ def link(
         plausible = (pairs[comparison.estimate(pairs) >= least] for pairs in blocks) if least > 0 else blocks
         _confirm(plausible, comparison, links, config, room, beat)
         with Pairs(room, len(rank)) as more:
-            _again(candidates, settled, comparison, links.labels(), config, more, beat)
+            _again(candidates, settled, comparison, links.labels(), config, room, more, beat)
             _confirm(unsettled(more.blocks()), comparison, links, config, room, beat)
 
 
@@ -128,6 +128,7 @@ def _again(
     comparison: Comparison,
     labels: np.ndarray,
     config: DedupConfig,
+    room: Room,
     more: Pairs,
     beat: Callable[[int], object],
 ) -> None:
@@ -144,9 +145,30 @@ def _again(
     likely = (config.threshold - 2 * spread) * count if config.measure == "jaccard" else 0.0
     possible = max(verify.floor(config.threshold, count, config.measure), 0.0) * count
     step = max(comparison.memory // (4 * config.permutations + 64), 4 * lsh.WINDOW)
-    for members, lengths in _unsettled_runs(candidates, settled, comparison.memory // 16):
-        members, lengths = hubs.mixed(members, lengths, labels)
-        for pairs in hubs.hub_pairs(members, lengths, labels, comparison.signatures, count, possible, step):
+
+    def runs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for members, lengths in _unsettled_runs(candidates, settled, comparison.memory // 16):
+            beat(0)
+            members, lengths = hubs.mixed(members, lengths, labels)
+            if len(lengths):
+                yield members, lengths
+
+    ranks, sizes = (Spill(room.folder, kind, room.share(0.01)) for kind in (np.uint32, np.int64))
+    wanted = np.zeros(len(labels), bool)
+    for members, lengths in runs():
+        nearest, many = hubs.contenders(members, lengths, comparison.signatures, count, step)
+        ranks.append(nearest)
+        sizes.append(many)
+        wanted[nearest[np.repeat(many > 1, many)]] = True
+        wanted[hubs.sample(members, lengths)[many > 1].ravel()] = True
+    comparison.shingle(wanted)
+    at = runs_before = 0
+    for members, lengths in runs():
+        many = sizes.read(runs_before, runs_before + len(lengths))
+        nearest = ranks.read(at, at + int(many.sum()))
+        runs_before, at = runs_before + len(lengths), at + len(nearest)
+        centres = hubs.hubs(hubs.sample(members, lengths), nearest, many, comparison.shingles)
+        for pairs in hubs.star(members, lengths, centres, labels, comparison.signatures, count, possible, step):
             beat(0)
             more.add(pairs)
         left, ends = lsh.unconnected(members, lengths, labels)

@@ -129,7 +129,7 @@ class Comparison:
         self._source, self._rank, self._config = source, rank, config
         self._room = room.share(0.3)
         self.signatures = RowStore(room.folder, np.uint32, len(rank) if config.minhash else 0, self._room)
-        self._shingles = RowStore(room.folder, np.uint64, len(rank), room.share(0.3))
+        self.shingles = RowStore(room.folder, np.uint64, len(rank), room.share(0.3))
         self._shingled = np.zeros(len(rank), bool)
         # Half of what is left, for the rows of some pairs at a time, where they do not all fit.
         self.memory = room.share(0.15)
@@ -153,7 +153,7 @@ class Comparison:
         at = 0
         for texts in self._source.texts(rows) if len(rows) else ():
             flat, offsets = shingles(texts, self._config.ngram, self._config.normalise)
-            self._shingles.add(self._rank[rows[at : at + len(texts)]], flat, np.diff(offsets))
+            self.shingles.add(self._rank[rows[at : at + len(texts)]], flat, np.diff(offsets))
             at += len(texts)
         self._shingled |= wanted
 
@@ -161,7 +161,7 @@ class Comparison:
         """float64[m], by `config.measure`, of pairs that have been shingled."""
         out = np.empty(len(pairs))
         contained = self._config.measure == "containment"
-        for where, local, flat, starts, lengths in self._shingles.chunks(pairs, self.memory):
+        for where, local, flat, starts, lengths in self.shingles.chunks(pairs, self.memory):
             _similarity(local, flat, starts, lengths, contained, out[where])
         return out
 
