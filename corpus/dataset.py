@@ -18,6 +18,9 @@ from corpus.documents import DOCUMENT
 from corpus.errors import CorpusError, StoredError
 from corpus.store import StepFolder, read_table, table_name
 
+EDITED_BYTES = "edited_bytes"
+"""Can be read like a column: UTF-8 bytes of the text with every edit applied, reckoned from the spans alone."""
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -104,7 +107,7 @@ class View:
         return list(StepFolder(self.root / self.base).entries())
 
     def _needed(self, columns: list[str]) -> list[Layer]:
-        columns, edited = list(map(_whole, columns)), "text" in columns
+        columns, edited = list(map(_whole, columns)), _edited(columns)
         return [
             layer
             for layer in self.layers
@@ -120,7 +123,7 @@ class View:
                 step = self.root / layer.step
                 raise StoredError(f"{step}: partition {partition} is not committed; run it first", step)
             wanted = {f"{partition}.parquet"}
-            if layer.edits and "text" in columns:
+            if layer.edits and _edited(columns):
                 wanted.add(table_name(partition, "edits"))
             found |= {f"{layer.step}/{f.path}": f.sha256 for f in entry.files if f.path in wanted}
         return found
@@ -131,10 +134,12 @@ class View:
         `signals.words` reads one field of a struct alone; the column is then a struct of the fields that were asked
         for. Raises CorpusError for a column that no step adds, or that the stored files lack.
         """
-        if unknown := [name for name in columns if _whole(name) not in self.columns]:
+        if unknown := [name for name in columns if _whole(name) not in self.columns | {EDITED_BYTES}]:
             raise CorpusError(f"no column {', '.join(unknown)}; there are: {', '.join(sorted(self.columns))}")
         wanted = dict.fromkeys(map(_whole, columns)).keys()
         base_columns = [name for name in DOCUMENT.names if name in columns and name != "id"]
+        if sized := EDITED_BYTES in columns:
+            base_columns = [*dict.fromkeys([*base_columns, "bytes"])]
         layers = self._needed(columns)
         cursors = [
             Cursor(self._path(layer.step, partition), [c for c in columns if _whole(c) in layer.columns])
@@ -142,12 +147,14 @@ class View:
         ]
         editors = [
             Cursor(self._path(layer.step, partition, "edits"), ["start", "end", "replacement"], once=False)
-            if layer.edits and "text" in columns
+            if layer.edits and _edited(columns)
             else None
             for layer in layers
         ]
         for batch in read_table(self._path(self.base, partition), ["id", *base_columns], rows):
             table = pa.Table.from_batches([batch])
+            if sized:
+                table = table.append_column(EDITED_BYTES, table.column("bytes"))
             for layer, cursor, editor in zip(layers, cursors, editors, strict=True):
                 table = _merge(table, layer, cursor, self.root)
                 if editor is not None:
@@ -177,6 +184,10 @@ def _whole(column: str) -> str:
     return column.partition(".")[0]
 
 
+def _edited(columns: list[str]) -> bool:
+    return "text" in columns or EDITED_BYTES in columns
+
+
 def _merge(table: pa.Table, layer: Layer, cursor: Cursor, root: Path) -> pa.Table:
     """`table` restricted to the layer's documents if it filters, with the layer's columns added."""
     positions, rows = cursor.match(table.column("id").combine_chunks())
@@ -195,11 +206,20 @@ def _merge(table: pa.Table, layer: Layer, cursor: Cursor, root: Path) -> pa.Tabl
 
 
 def _edit(table: pa.Table, editor: Cursor) -> pa.Table:
-    from corpus.kernels.edits import apply_edits
-
+    """`table` with what there is of `text` and EDITED_BYTES as after the edits."""
     positions, rows = editor.match(table.column("id").combine_chunks())
     if rows is None:
         return table
-    edits = rows.drop_columns(["id"]).append_column("row", pa.array(positions))
-    text = apply_edits(table.column("text").combine_chunks(), edits)
-    return table.set_column(table.schema.get_field_index("text"), "text", text)
+    names = table.column_names
+    if EDITED_BYTES in names:
+        size = table.column(EDITED_BYTES).to_numpy().copy()
+        cut = rows.column("end").to_numpy() - rows.column("start").to_numpy()
+        np.add.at(size, positions, pc.binary_length(rows.column("replacement")).to_numpy() - cut)
+        table = table.set_column(names.index(EDITED_BYTES), EDITED_BYTES, pa.array(size))
+    if "text" in names:
+        from corpus.kernels.edits import apply_edits
+
+        edits = rows.drop_columns(["id"]).append_column("row", pa.array(positions))
+        text = apply_edits(table.column("text").combine_chunks(), edits)
+        table = table.set_column(names.index("text"), "text", text)
+    return table

@@ -32,6 +32,11 @@ from corpus.sources.config import SourceConfig
 from corpus.tokenizer.config import TokenizerConfig
 from corpus.training.config import TrainConfig
 
+# What pydantic says of these names types of ours, which no user knows.
+_FORMS = {
+    **dict.fromkeys(("tuple_type", "list_type"), "write it as a list: [..]"),
+    **dict.fromkeys(("model_type", "dict_type", "model_attributes_type"), "write it as a section: {key: value}"),
+}
 LIMIT = 1 << 20  # bytes of a recipe, and values that it may expand to
 NAME = "recipe.yaml"  # the resolved recipe's name beside the outputs
 SECTIONS = (
@@ -58,6 +63,7 @@ class Recipe(Config):
     fetch: FetchConfig | None = None
     """What `corpus fetch commoncrawl --recipe` downloads; `sources` names it. A run does not fetch."""
     sources: tuple[SourceConfig, ...]
+    """What to read, each under a name of its own."""
     extract: ExtractConfig = ExtractConfig()
     language: LanguageConfig | None = None
     quality: QualityConfig | None = None
@@ -163,6 +169,17 @@ def parse(text: str, name: str, overrides: Sequence[str] = ()) -> Recipe:
     if faults:
         raise RecipeError("\n".join(faults))
     return recipe
+
+
+def place(path: Path, keys: Sequence[str], overrides: Sequence[str] = ()) -> str:
+    """Where a recipe that `load` has read says what `keys` lead to: the override that gave it, or `file:line`."""
+    for override in reversed(overrides):
+        at = override.partition("=")[0].strip().split(".")
+        if list(keys[: len(at)]) == at:
+            return f"--set {_override(override)}"
+    file = path / NAME if path.is_dir() else path
+    node = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    return f"{file}:{_line(node, tuple(keys))}" if keys else str(file)
 
 
 def _halves(value: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -347,8 +364,7 @@ def _message(item: Any, keys: tuple[str, ...]) -> str:
         )
     if item["type"] == "missing":
         return f"{path}: is required"
-    lists = item["type"] in ("tuple_type", "list_type")
-    message = "write it as a list: [..]" if lists else re.sub(r"^Value error, ", "", item["msg"])
+    message = _FORMS.get(item["type"]) or re.sub(r"^Value error, ", "", item["msg"])
     given = item.get("input")
     shown = json.dumps(given, ensure_ascii=False, default=str) if _small(given) else ""
     where = f"{path}: " if path else ""

@@ -90,6 +90,7 @@ def verify(
     checked, faults = 0, []
     for step in Flow.of(recipe, root).steps:
         folder = StepFolder(root / step.name)
+        strays = folder.strays()  # before a partition is forgotten, whose files would seem to be some
         for name, entry in folder.entries().items():
             found = folder.verify(name)
             if found and discard:
@@ -97,7 +98,10 @@ def verify(
             faults += found
             checked += len(entry.files)
             beat(len(entry.files))
-        faults += [f"{path}: no manifest entry names it; remove it if it is yours" for path in folder.strays()]
+        faults += [
+            f"{path}: no manifest entry names it; the next run writes it anew, or else it can be removed"
+            for path in strays
+        ]
     return checked, faults
 
 

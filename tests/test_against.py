@@ -171,6 +171,9 @@ def test_the_same_ids_in_two_deliveries(write: Write, tmp_path: Path) -> None:
         assert row["duplicate_url"] == f"http://one.example/{n}"
     said = CliRunner().invoke(app, ["why", str(again), "http://again.example/1"]).stdout
     assert f"= http://one.example/1\n{'':21}of an earlier delivery, {one}, part-1.jsonl#1\n" in said
+    shown = CliRunner().invoke(app, ["sample", str(two), "--stage", "dedup"]).stdout
+    assert shown.count(f"of an earlier delivery, {one}\n") == 2
+    assert shown.count("_duplicate") == 3
     assert "dropped because an earlier delivery has them: 3" in CliRunner().invoke(app, ["stats", str(again)]).stdout
     # A document of `two` has the id of one of `one`, of which others are duplicates: those are not its own.
     outputs = Outputs.open(two)
@@ -254,9 +257,7 @@ def test_a_change_of_an_earlier_delivery_is_seen(write: Write, tmp_path: Path) -
     # Where it lies is nothing to the output; that it is gone is said.
     one.rename(tmp_path / "moved")
     (line,) = next(item for item in status(load(two)) if item.step == "dedup/clusters").reasons
-    assert line == (
-        f"dedup.against: {one}: no such folder; if it was moved, name its place with --against, or else leave it out"
-    )
+    assert line == f"dedup.against: {one}: no such folder; name where it lies, or leave it out"
     with pytest.raises(InputError, match=r"no such folder \(.*/two was compared with it\); if it was moved, `corpus"):
         do(write("three", THIRD, "two"))
     moved = load(two, [f"dedup.against={tmp_path / 'moved'}"])
@@ -292,15 +293,18 @@ def test_what_cannot_be_compared_with(write: Write, tmp_path: Path) -> None:
     fails(write("two", SECOND, "one", ngram=4), RecipeError,
           f"dedup.ngram is 4 here and 3 in {one}, so signatures cannot be compared; set dedup.ngram=3 here, or run "
           "dedup there with 4")  # fmt: skip
-    fails(write("two", SECOND, "two.yaml"), InputError,
-          f"dedup.against: {tmp_path / 'two.yaml'}: no such folder; if it was moved, name its place with --against, or "
-          "else leave it out")  # fmt: skip
+    fails(
+        write("two", SECOND, "two.yaml"),
+        InputError,
+        f"dedup.against: {tmp_path / 'two.yaml'}: no such folder; name where it lies, or leave it out",
+    )
     fails(write("two", SECOND, "in"), InputError,
           f"dedup.against: {tmp_path / 'in'}: holds no recipe.yaml; give a recipe, or a folder that `corpus` "
           "wrote")  # fmt: skip
     (tmp_path / "two").mkdir()
     fails(write("two", SECOND, "two"), RecipeError,
-          f"dedup.against: {tmp_path / 'two'} is it; a delivery is compared with earlier ones, not with itself")  # fmt: skip
+          f"dedup.against: {tmp_path / 'two'} is this output folder; a delivery is compared with earlier ones, not with "
+          "itself")  # fmt: skip
     with lock(one), pytest.raises(BusyError) as busy:
         do(write("two", SECOND, "one"))
     assert (

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from corpus.dataset import Layer, View
+from corpus.dataset import EDITED_BYTES, Layer, View
 from corpus.documents import DOCUMENT, EDITS, ID
 from corpus.errors import CorpusError, InputError
 from corpus.store import StepFolder, Writer
@@ -88,6 +88,8 @@ def test_layers_merge_like_dictionaries(data: st.DataObject, tmp_path_factory: p
     got = [row for batch in view.batches("p", names, rows) for row in batch.to_pylist()]
     assert [row["id"] for row in got] == alive
     assert [row["text"] for row in got] == [want[i] for i in alive]
+    sizes = [batch.column(EDITED_BYTES) for batch in view.batches("p", [EDITED_BYTES], rows)]
+    assert [size for part in sizes for size in part.to_pylist()] == [len(want[i].encode()) for i in alive]
     for name, values in numbers.items():
         assert [row[name] for row in got] == [values[i] for i in alive]
 
@@ -102,6 +104,7 @@ def test_inputs_are_exactly_the_files_that_are_read(tmp_path: Path) -> None:
     assert set(view.inputs("p", ["id"])) == {"extract/p.parquet", "decision/p.parquet"}
     assert set(view.inputs("p", ["score"])) == {"extract/p.parquet", "scores/p.parquet", "decision/p.parquet"}
     assert "lines/_edits/p.parquet" in view.inputs("p", ["text"])
+    assert view.inputs("p", [EDITED_BYTES]) == view.inputs("p", ["text"])
 
 
 def test_a_layer_of_another_base_is_refused(tmp_path: Path) -> None:

@@ -463,10 +463,11 @@ def test_benchmarks_that_are_gone_stop_a_run_and_no_report(
     left_out = dict.fromkeys(("language", "quality", "dedup", "tokenizer", "pack"))
     path = recipe(sources=[source], decontaminate=section, **left_out)
     assert corpus_command("run", path).returncode == 0
-    for verb in ("check", "run"):
+    at = 1 + next(i for i, line in enumerate(path.read_text().splitlines()) if "- name: quiz" in line)
+    for verb, where in (("check", f"{path}:{at}: "), ("run", "")):
         stopped = corpus_command(verb, path, "--set", "decontaminate.benchmarks.0.fields=[text]")
         assert stopped.returncode == 1
-        assert stopped.stderr == f"corpus: {benchmark}:1: has no field text; there is: q (2 lines in all)\n"
+        assert stopped.stderr == f"corpus: {where}{benchmark}:1: has no field text; there is: q (2 lines in all)\n"
     moved = benchmark.rename(tmp_path / "moved.jsonl")
     stopped = corpus_command("run", path)
     assert stopped.returncode == 2

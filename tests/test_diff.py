@@ -202,7 +202,21 @@ def test_a_text_that_only_line_rules_changed_is_counted(a: Outputs, tmp_path: Pa
     found = diff(a, edited)
     assert (found.texts, found.edited, found.moves) == (1, 1, ())
     assert [example.name for example in found.examples] == ["http://js.example/"]
-    assert "1 kept in both have another text" in say(a.root, edited.root, "--exit-code", code=1)
+    shown = say(a.root, edited.root, "--exit-code", code=1)
+    assert "1 kept in both have another text, 1 of them by edits alone (passages cut or masked; " in shown
+
+
+def test_a_section_that_one_side_alone_has_is_one_line(a: Outputs, tmp_path: Path) -> None:
+    other = build(tmp_path, ROWS, "dedup=false", "pii=true", "quality.bounds.unique_words.max=0.9")
+    shutil.copytree(a.root, tmp_path / "kept")
+    run(load(tmp_path / "kept", ["dedup.keep=shortest"]), until="quality", engine=lambda limits: InlineEngine())
+    found = diff(Outputs.open(tmp_path / "kept"), other, "quality").settings
+    assert [line for line in found if not line.startswith("sources.")] == [
+        'dedup only in A: {"keep": ["shortest"]}',
+        "pii only in B: as it is by default",
+        "quality.bounds.unique_words.max unset -> 0.9",
+    ]
+    assert "dedup only in B: as it is by default" in diff(other, a, "quality").settings
 
 
 def test_the_command_shows_groups_and_says_by_its_status_that_something_moved(a: Outputs, b: Outputs) -> None:

@@ -65,6 +65,20 @@ def test_the_recipe_page_lists_every_key() -> None:
     assert page.endswith(done.stdout), "run `make docs`"
 
 
+def test_one_key_is_told_alone_and_a_wrong_one_is_mended(corpus_command: Callable[..., Any]) -> None:
+    done = corpus_command("keys", "dedup.threshold")
+    rows = [line for line in done.stdout.splitlines() if line.startswith("|")]
+    meaning = "Similarity from which on two documents are near duplicates."
+    assert rows == ["| key | default | meaning |", "|---|---|---|", f"| `threshold` | `0.8` | {meaning} |"]
+    assert done.stdout.startswith("## dedup\n")
+    assert corpus_command("keys", "output").stdout.count("\n| `") == 1
+    for wrong, meant in (("threshold", "language.threshold or dedup.threshold"), ("dedup.thresold", "dedup.threshold")):
+        done = corpus_command("keys", wrong)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == f"corpus: {wrong}: no such section or key; did you mean {meant}?\n"
+    assert "no such section or key; sections: fetch, sources, " in corpus_command("keys", "nonsense").stderr
+
+
 def test_every_relative_link_leads_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):

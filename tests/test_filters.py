@@ -257,7 +257,7 @@ def test_unknown_columns_are_told_by_check(folder: Path, corpus_command: Command
     assert (done.returncode, done.stdout) == (2, "")
     assert (
         done.stderr
-        == "corpus: quality/filter-mine needs column langauge, which nothing before it in the recipe gives\n"
+        == f"corpus: {path}: quality/filter-mine needs column langauge, which nothing before it in the recipe gives\n"
     )
 
 

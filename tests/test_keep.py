@@ -170,7 +170,11 @@ def test_the_survivor_of_a_cluster_is_the_preferred(keep: object, stays: int, or
             "dedup.keep: score_edu needs a classifier edu in quality.classifiers of the recipe; it has none",
         ),
         ("lowest:perplexity", "dedup/clusters needs column perplexity, which nothing before it in the recipe gives"),
-        ("newst", "dedup.keep.0: newst is no criterion; did you mean newest?"),
+        (
+            "newst",
+            "dedup.keep.0: newst is no criterion; did you mean newest? give highest:SIGNAL, lowest:SIGNAL, newest, "
+            "oldest, longest, shortest or first_id",
+        ),
     ],
 )
 def test_a_criterion_that_the_recipe_cannot_give_is_named(

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from corpus.cli.summary import finish_stage
 from corpus.dataset import View
 from corpus.dedup.passages import stage
 from corpus.engines.inline import InlineEngine
@@ -26,7 +27,7 @@ from corpus.report.outputs import Outputs
 from corpus.report.results import passages
 from corpus.report.rule_names import rule_names
 from corpus.report.tables import reconcile
-from corpus.run import run
+from corpus.run import Summary, run
 from corpus.store import StepFolder, Writer
 
 NOTICE = "Cookies help us to show this page; by reading on you let us keep some of them, {} in all."
@@ -191,15 +192,29 @@ def test_same_bytes_whatever_the_workers_and_the_memory(
     assert found[0] == found[1] == found[2]
 
 
-def test_a_reader_is_told(tmp_path: Path, corpus_command: Callable[..., subprocess.CompletedProcess[str]]) -> None:
-    view = run_here(write(tmp_path, **ALL))
+def test_a_reader_is_told(
+    tmp_path: Path,
+    corpus_command: Callable[..., subprocess.CompletedProcess[str]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = write(tmp_path, **ALL)
+    view = run_here(path)
     shown = corpus_command("stats", view.root, "--json")
     assert shown.returncode == 0, shown.stderr
     rows = json.loads(shown.stdout)["passages"]
+    finish_stage(load(path), view.root, "dedup", Summary(done={"dedup/lines": 1}))
+    told = capsys.readouterr().out.splitlines()[-4:]
+    assert told[0] == f"  {'repeated_paragraph':<30} {15:>11} cut from 15 documents, {rows[0]['bytes']:,} bytes"
+    assert [line.split()[0] for line in told] == [row["rule"] for row in rows]
+    kept = json.loads(shown.stdout)["lengths"]["kept"]
+    left = sum(len(text.encode()) for text in texts(view).values())
+    assert (kept["bytes"], kept["extracted_bytes"] - left) == (left, sum(row["bytes"] for row in rows))
     assert [row["rule"] for row in rows] == [
         "repeated_paragraph", "repeated_line", "repeated_sentences", "repeated_substring"
     ]  # fmt: skip
-    assert "Repeated passages" in corpus_command("stats", view.root).stdout
+    plain = corpus_command("stats", view.root).stdout
+    assert "Repeated passages" in plain
+    assert f"text that is kept: {left:,} bytes ({kept['extracted_bytes']:,} as extracted, " in plain
     before, after = texts(View(view.root, view.layers[:1])), texts(view)
     id_ = next(id_ for id_, text in after.items() if QUOTE in before[id_] and "Home" not in text and QUOTE not in text)
     told = corpus_command("why", view.root, id_.hex())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -11,6 +12,7 @@ from corpus.errors import RecipeError
 from corpus.quality.config import QualityConfig
 from corpus.recipe import dump, load, parse
 
+ROOT = Path(__file__).parent.parent
 GOOD = """\
 name: test
 output: out
@@ -175,6 +177,65 @@ def test_the_resolved_recipe_is_the_same_recipe(tmp_path: Path, monkeypatch: pyt
     assert "output" not in yaml.safe_load(text)
     (tmp_path / "recipe.yaml").write_text(text)
     assert load(tmp_path).output == tmp_path
+
+
+def test_a_value_where_a_section_belongs() -> None:
+    with pytest.raises(RecipeError) as caught:
+        parse(GOOD.replace("dedup:", "dedup: {substrings: 50}\npii: 3"), "r.yaml")
+    assert str(caught.value).splitlines() == [
+        "r.yaml:12: pii: write it as a section: {key: value} (got 3)",
+        "r.yaml:11: dedup.substrings: write it as a section: {key: value} (got 50)",
+    ]
+
+
+def test_everything_that_is_missing_is_told_at_once_with_its_line(tmp_path: Path, corpus_command: Any) -> None:
+    (tmp_path / "in.txt").write_text("x")
+    (tmp_path / "out").mkdir()
+    path = tmp_path / "r.yaml"
+    path.write_text(f"""\
+name: test
+output: {tmp_path}/out
+sources:
+  - name: web
+    kind: text
+    path:
+      - {tmp_path}/in.txt
+      - {tmp_path}/no1
+      - {tmp_path}/no2
+  - {{name: more, kind: html, path: {tmp_path}/no3}}
+quality:
+  filters: [{{name: mine, use: "no_such_module:f", folder: {tmp_path}}}]
+dedup:
+  keep: [highest:score_edu]
+  against:
+    - {tmp_path}/no4
+    - {tmp_path}/out
+decontaminate:
+  benchmarks:
+    - {{name: b, path: {tmp_path}/no5.jsonl}}
+    - name: c
+      path: {tmp_path}/no6.jsonl
+truth: {tmp_path}/no7.jsonl
+""")
+    done = corpus_command("check", path)
+    assert (done.returncode, done.stdout) == (2, "")
+    told = [line.removeprefix(f"corpus: {path}:").replace(f"{tmp_path}/", "") for line in done.stderr.splitlines()]
+    assert told == [
+        f"23: truth: no7.jsonl: no such file (relative to {ROOT}); correct `truth` or leave it out",
+        "8: source web: no1: no such file or folder; correct `path` or create it",
+        "9: source web: no2: no such file or folder; correct `path` or create it",
+        "10: source more: no3: no such file or folder; correct `path` or create it",
+        "16: dedup.against: no4: no such folder; name where it lies, or leave it out",
+        "17: dedup.against: out is this output folder; a delivery is compared with earlier ones, not with itself",
+        "20: benchmark b: no5.jsonl: no such file, folder or glob; correct `path`",
+        "21: benchmark c: no6.jsonl: no such file, folder or glob; correct `path`",
+        f"11: filter mine (no_such_module:f): there is no module no_such_module in {tmp_path}, and none is installed; "
+        "correct `use` or `folder` of filter mine",
+        "13: dedup.keep: score_edu needs a classifier edu in quality.classifiers of the recipe; it has none",
+    ]
+    sets = ["--set", "dedup=false", "--set", "decontaminate=false", "--set", "quality=false", "--set", "truth=null"]
+    done = corpus_command("check", path, *sets, "--set", f"sources.0.path={tmp_path}/no8", "--set", "sources.1.path=/")
+    assert done.stderr.splitlines()[0].startswith(f"corpus: --set sources.0.path={tmp_path}/no8: source web: ")
 
 
 def test_a_recipe_is_frozen() -> None:

@@ -432,7 +432,12 @@ def test_curves_stay_inside_whatever_the_losses(losses: list[float], level: floa
 @settings(max_examples=60, deadline=None)
 @given(st.dictionaries(st.integers(0, 90), st.integers(0, 10**12)))
 def test_histograms_stay_inside(counts: dict[int, int]) -> None:
-    svg = str(charts.histogram([("a", counts), ("b", {})], {4: "4 B"}, "t"))
+    labels = {k: "512 MiB" for k in range(92)}
+    svg = str(charts.histogram([("a", counts), ("b", {})], labels, "t"))
+    labelled = [float(x) for x in re.findall('<text x="([^"]+)" y="[^"]+" text-anchor="middle">', svg)]
+    # At 12 pixels a character takes 7 at most.
+    assert all(3.5 * 7 <= x <= charts.WIDTH - 3.5 * 7 for x in labelled)
+    assert bool(labelled) == bool(counts)
     assert bool(svg) == bool(counts)
     assert all(0 <= n <= charts.WIDTH for n in coordinates(svg))
 

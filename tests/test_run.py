@@ -144,6 +144,12 @@ def test_verify_names_a_changed_file(finished: tuple[Path, Path], corpus_command
     assert bad.returncode == 1
     assert "train-00000.bin: sha256 differs" in bad.stderr
     assert "left-behind.txt: no manifest entry names it" in bad.stderr
+    (out / "pack" / "shards" / "left-behind.txt").unlink()
+    bad = corpus_command("verify", out, "--discard")
+    faults = [f"{shard}: sha256 differs from the manifest", "1 fault; what is damaged is forgotten: run again"]
+    assert bad.stderr == "".join(f"corpus: {line}\n" for line in faults)
+    lines = corpus_command("status", out, "--set", "pack.validation_fraction=0.3").stdout.splitlines()
+    assert [line for line in lines if line != line.rstrip()] == []
 
 
 def test_a_second_driver_is_turned_away(recipe: Callable[..., Path], corpus_command: Command, tmp_path: Path) -> None:

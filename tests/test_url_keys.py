@@ -216,7 +216,7 @@ def test_documents_of_one_address_are_one(corpus_command: Command, tmp_path: Pat
     ]
     assert (found["banding"]["bands"], found["banding"]["rows"]) == (20, 5)
     shown = corpus_command("stats", out).stdout
-    assert "Bands: 20 bands x 5 rows (chosen), recall 0.9996 at J = 0.8" in shown
+    assert "Bands: 20 bands x 5 rows (chosen for recall 0.999), recall 0.9996 at J = 0.8" in shown
     page = (out / "report" / "index.html").read_text()
     assert '<section id="duplicates">' in page
-    assert "20 bands x 5 rows (chosen), recall 0.9996 at J = 0.8" in page
+    assert "20 bands x 5 rows (chosen for recall 0.999), recall 0.9996 at J = 0.8" in page

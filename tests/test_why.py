@@ -201,6 +201,33 @@ def test_the_terminal_gets_no_control_characters(root: Path) -> None:
         assert all(c == "\n" or (c >= " " and not 0x7F <= ord(c) < 0xA0 and c not in "\u202e\u202c") for c in words)
 
 
+def test_a_row_is_found_by_its_own_id_and_by_its_place(tmp_path: Path) -> None:
+    for name, ids in (("a", ["near/54", "twice", "twice"]), ("b", ["12345678", "near"])):
+        rows = [{"text": prose(i), "key": f"{key}"} for i, key in enumerate(ids)]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = {"name": "s", "kind": "jsonl", "path": f"{tmp_path}/*.jsonl", "columns": {"id": "key"}}
+    raw = {"name": "ids", "output": str(tmp_path / "out"), "sources": [source]}
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(raw))
+    run(load(tmp_path / "recipe.yaml"), until="extract", engine=lambda limits: InlineEngine())
+    outputs = Outputs.open(tmp_path / "out")
+    for query, locator in (
+        ("near/54", "a.jsonl#1:near/54"),
+        ("a.jsonl#3", "a.jsonl#3:twice"),
+        ("12345678", "b.jsonl#1:12345678"),
+        ("near", "b.jsonl#2:near"),
+        ("a.jsonl#2:twice", "a.jsonl#2:twice"),
+    ):
+        assert only(outputs, query).about["locator"] == locator
+    with pytest.raises(CorpusError) as several:
+        find(outputs, "twice")
+    assert str(several.value) == (
+        "twice: 2 documents are called so (a.jsonl#2:twice, a.jsonl#3:twice); give the whole locator"
+    )
+    for query in ("54", "a.jsonl", "a.jsonl#", "jsonl#3", "a.jsonl#3:"):
+        with pytest.raises(CorpusError, match=r"no document of .* has this id, URL or locator"):
+            find(outputs, query)
+
+
 def test_samples_are_the_same_for_a_seed_and_right(outputs: Outputs) -> None:
     once, again, other = (samples.kept(outputs, 7, seed) for seed in (1, 1, 2))
     assert once == again

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import sys
@@ -21,6 +22,7 @@ from corpus.store import Entry
 # rich itself honours NO_COLOR and drops styles where the stream is no terminal.
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+_WIDEST = 1 << 16
 
 
 def warn(message: str) -> None:
@@ -36,11 +38,14 @@ def table(*columns: str, title: str | None = None) -> Table:
 
 
 def show(made: Table) -> None:
-    """Print a table at its full width: a pipe has no 80 columns."""
+    """Print a table; where there is no terminal at its full width, with nothing cut and no padding behind a line."""
     if out.is_terminal:
         out.print(made)
-    else:
-        Console(width=200, highlight=False).print(made)
+        return
+    text = io.StringIO()
+    Console(file=text, width=_WIDEST, highlight=False).print(made)
+    for line in text.getvalue().splitlines():
+        print(line.rstrip())
 
 
 class Watch:

@@ -57,23 +57,23 @@ def curve_verb(
 
 def _what(item: Any) -> str:
     where = f"--{item['loc'][-1]} {item['input']}: " if item["loc"] else ""
-    return where + item["msg"].removeprefix("Value error, ")
+    return where + item["msg"].removeprefix("Value error, ").replace("set permutations=", "give --permutations ")
 
 
 def _show(found: dict[str, Any]) -> None:
     from corpus.cli import console
-    from corpus.dedup.curve import headline
+    from corpus.dedup.curve import headline, share
 
     print(f"{headline(found)}\n")
     curve = console.table("J", "compared", title="Pairs compared")
     for point in found["curve"]:
-        curve.add_row(f"{point['jaccard']:.4g}", f"{point['probability']:.4f}")
+        curve.add_row(f"{point['jaccard']:.4g}", share(found, point["probability"]))
     console.show(curve)
     print()
     heads = ("bands", "rows", "recall", "false candidates", *(() if found["verify"] else ("precision",)))
     others = console.table(*heads, title=f"Within {found['permutations']:,} permutations")
     others.columns[0].justify = "right"
     for row in found["alternatives"]:
-        cells = [str(row["bands"]), str(row["rows"]), f"{row['recall']:.4f}", f"{row['false_candidates']:.4f}"]
+        cells = [str(row["bands"]), str(row["rows"]), share(found, row["recall"]), f"{row['false_candidates']:.4f}"]
         others.add_row(*cells, *(() if found["verify"] else (f"{row['precision']:.3f}",)))
     console.show(others)

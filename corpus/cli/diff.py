@@ -85,7 +85,8 @@ def _show(found: Difference, limit: int) -> None:
         print()
     print(f"{found.kept:,} kept in both, {found.stayed:,} with the same verdict")
     if found.texts:
-        print(f"{found.texts:,} kept in both have another text ({found.edited:,} of them only edited otherwise):")
+        alone = f", {found.edited:,} of them by edits alone (passages cut or masked; what was extracted is the same)"
+        print(f"{found.texts:,} kept in both have another text{alone if found.edited else ''}:")
         for example in found.examples:
             print(f"  {example.id.hex()}  {line(example.name)}")
     if found.same:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import inspect
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -18,15 +19,31 @@ from corpus.recipe import SECTIONS, Recipe, sections
 
 @app.command("keys")
 def keys_verb(
-    section: Annotated[str | None, typer.Argument(help="One section: sources, quality, quality.filters, ...")] = None,
+    section: Annotated[
+        str | None, typer.Argument(help="One section (sources, quality, quality.filters) or key (dedup.threshold).")
+    ] = None,
 ) -> None:
     """List every key of a recipe, its default and meaning."""
     known: dict[str, type[Config]] = {"": Recipe, **models()}
+    within, _, key = (section or "").rpartition(".")
     if section is not None and section not in known:
-        raise RecipeError(f"{section}: no such section; there are {', '.join(name for name in known if name)}")
+        if within not in known or key not in known[within].model_fields:
+            raise RecipeError(_unknown(section, known))
+        typer.echo("\n".join(lines(within, known[within], key)))
+        return
     for name, model in known.items():
         if section is None or name == section or name.startswith(f"{section}."):
             typer.echo("\n".join(lines(name, model)))
+
+
+def _unknown(given: str, known: Mapping[str, type[Config]]) -> str:
+    """What to say of a name that is neither section nor key: the same key of other sections, or what is alike."""
+    keys = [f"{name}.{key}".removeprefix(".") for name, model in known.items() for key in model.model_fields]
+    near = [key for key in keys if key.rpartition(".")[2] == given] or difflib.get_close_matches(given, keys, n=1)
+    there = ", ".join(name for name in known if name)
+    return f"{given}: no such section or key; " + (
+        f"did you mean {' or '.join(near)}?" if near else f"sections: {there}"
+    )
 
 
 def models() -> dict[str, type[Config]]:
@@ -40,12 +57,12 @@ def models() -> dict[str, type[Config]]:
     return found
 
 
-def lines(name: str, model: type[Config]) -> Iterator[str]:
-    """Markdown: a heading, what the section is, a row a key."""
+def lines(name: str, model: type[Config], only: str | None = None) -> Iterator[str]:
+    """Markdown: a heading, what the section is, a row a key (or the row of `only` one)."""
     yield f"## {name or 'top level'}\n\n{_text(model.__doc__)}\n\n| key | default | meaning |\n|---|---|---|"
     known = meanings(model)
     for key, field in model.model_fields.items():
-        if name or key not in SECTIONS:
+        if (name or key not in SECTIONS) and only in (None, key):
             default = "required" if field.is_required() else f"`{_value(field.get_default(call_default_factory=True))}`"
             yield f"| `{key}` | {default} | {_text(known[key])} |"
     yield ""

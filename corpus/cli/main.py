@@ -62,9 +62,11 @@ def _tell(error: CorpusError) -> NoReturn:
 
 def _meanwhile(path: str | Path | None) -> CorpusError | None:
     """What to say of a file that a reader did not find as a manifest had told, when a run is replacing files there."""
+    if path is None:
+        return None
     from corpus.run import busy
 
-    return busy(Path(path)) if path is not None else None
+    return busy(Path(path))
 
 
 def _end_of_pipe() -> NoReturn:

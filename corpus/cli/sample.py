@@ -32,12 +32,13 @@ def sample_verb(
     ] = False,
     count: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 5,
     seed: Annotated[int, typer.Option(help="Another seed, other documents.")] = 1,
-    full: Annotated[bool, typer.Option("--full", help="The whole text, not only its beginning.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="The whole text, not only a part.")] = False,
     json: Json = False,
 ) -> None:
     """Show random documents, kept or dropped.
 
-    The same ones for the same seed.
+    The same ones for the same seed. Personal data and keys are shown hidden (<EMAIL>), whatever the recipe does with
+    them.
     """
     if kept and dropped:
         raise CorpusError("sample: --kept and --dropped exclude each other; give one of them")
@@ -65,12 +66,17 @@ def _show(sample: Sample, full: bool) -> None:
     if sample.title:
         print(f"  title: {line(sample.title)}")
     for row in sample.failed:
-        print(f"  {sample.step}: {reason(row)}")
+        print(f"  {sample.step}: {reason(row)}" + (f" {delivery(row)}" if "duplicate_folder" in row else ""))
     if sample.text is None:
         print(f"  at {line(sample.locator)}; extraction gave no text")
     else:
-        print(indented(sample.text if full else beginning(sample.text, _CHARS)))
+        print(indented(sample.text if full else sample.around or beginning(sample.text, _CHARS)))
     print()
+
+
+def delivery(row: dict[str, object]) -> str:
+    """Whose the document is that a ledger row names."""
+    return f"of an earlier delivery, {line(str(row['duplicate_folder'] or 'not found any more'))}"
 
 
 def reason(row: dict[str, object]) -> str:

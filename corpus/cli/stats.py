@@ -128,13 +128,17 @@ def _show_columns(found: dict[str, Any]) -> None:
     )
     names = ("documents", "mean", "min", "p5", "p25", "p50", "p75", "p95", "max")
     _table(
-        "Length in bytes of text, as extracted",
+        "Length in bytes of text",
         ("", *names),
         [
             (kept if which == "kept" else which, *(number(values[name]) for name in names))
             for which, values in found["lengths"].items()
         ],
     )
+    left = found["lengths"]["kept"]
+    if cut := left["extracted_bytes"] - left["bytes"]:
+        was = f"{number(left['extracted_bytes'])} as extracted, {number(cut)} less by cuts and masks"
+        print(f"text that is {kept}: {number(left['bytes'])} bytes ({was})\n")
 
 
 def _show_results(found: dict[str, Any]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json as jsonlib
 
+from rich.markup import escape
+
 from corpus.cli.app import app
 from corpus.cli.options import Json, Set, Target
 from corpus.recipe import load
@@ -26,5 +28,5 @@ def status_verb(target: Target, sets: Set = None, json: Json = False) -> None:
     for item in found:
         tasks = f"{item.stale} of {item.tasks}" if item.stale else str(item.tasks)
         more = f" (+{len(item.reasons) - 4} more)" if len(item.reasons) > 4 else ""
-        made.add_row(item.step, item.state, tasks, "; ".join(item.reasons[:4]) + more)
+        made.add_row(item.step, item.state, tasks, escape("; ".join(item.reasons[:4])) + more)
     console.show(made)

@@ -50,6 +50,8 @@ def finish_stage(recipe: Recipe, root: Path, stage: str, summary: Summary) -> No
     dropped = [(rule, count) for table in of_stage for rule, count in table.dropped.items()]
     for rule, count in sorted(dropped, key=lambda item: (-item[1], item[0])):
         print(f"  {rule:<30} {count:>11,}")
+    for row in results.passages(outputs) if stage == "dedup" else ():
+        print(f"  {row.rule:<30} {row.spans:>11,} cut from {row.documents:,} documents, {row.bytes:,} bytes")
     for table in of_stage:
         if "against" in table.facts:
             print(f"because an earlier delivery has them: {table.facts['against']:,}")

@@ -45,4 +45,4 @@ def verify_verb(
             if discard
             else f"`corpus verify {target} --discard`, then run again"
         )
-        raise CorpusError("\n".join([*faults, f"{len(faults)} faults; {way}"]))
+        raise CorpusError("\n".join([*faults, f"{len(faults)} {'fault' if len(faults) == 1 else 'faults'}; {way}"]))

@@ -11,7 +11,7 @@ import typer
 from corpus.cli.app import app
 from corpus.cli.console import warn
 from corpus.cli.options import Folder, Json
-from corpus.cli.sample import reason
+from corpus.cli.sample import delivery, reason
 from corpus.errors import CorpusError
 from corpus.pii.kinds import RULE
 from corpus.quality import names
@@ -33,7 +33,10 @@ def why_verb(
     folder: Folder,
     document: Annotated[
         str | None,
-        typer.Argument(metavar="[ID_OR_URL]", help="An id (or its first 8 digits or more), a URL or a locator."),
+        typer.Argument(
+            metavar="[ID_OR_URL]",
+            help="An id (or its first 8 digits or more), a URL or a locator; of a row FILE#ROW or its own id, too.",
+        ),
     ] = None,
     token: Annotated[
         str | None, typer.Option(metavar="SHARD:POS", help="The document of a token, for example train-00000:12345.")
@@ -42,7 +45,10 @@ def why_verb(
     text: Annotated[bool, typer.Option("--text", help="The whole text, as extracted.")] = False,
     json: Json = False,
 ) -> None:
-    """Tell a document's way: kept or dropped, and why."""
+    """Tell a document's way: kept or dropped, and why.
+
+    Personal data and keys are shown hidden (<EMAIL>), whatever the recipe does with them.
+    """
     if (document is None) == (token is None):
         raise CorpusError("why: give either an id or URL, or --token SHARD:POS")
     outputs = Outputs.open(folder)
@@ -125,8 +131,8 @@ def _step(step: StepHistory, rules: Sequence[Rule], every: bool) -> Iterator[str
         more = f" = {line(row['duplicate_url'])}" if row.get("duplicate_url") else ""
         yield f"  {'':<18} {reason(row)}{more}"
         if "duplicate_folder" in row:
-            folder, locator = row["duplicate_folder"] or "not found any more", row["duplicate_locator"]
-            yield f"  {'':<18} of an earlier delivery, {line(folder)}" + (f", {line(locator)}" if locator else "")
+            locator = row["duplicate_locator"]
+            yield f"  {'':<18} {delivery(row)}" + (f", {line(locator)}" if locator else "")
     for name, value in signals.items() if every else ():
         yield f"  {'':<18} {_signal(name, value, rules)}"
     for edit in step.edits[: None if every else _EDITS]:

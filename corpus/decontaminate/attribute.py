@@ -2,7 +2,8 @@
 
 An n-gram that occurs in more than `max_count` documents is a common phrase and counts for nothing (GPT-3: Brown et al.
 2020, appendix C), unless the document has all those of a long passage (`Benchmarks.needed`): then it holds the passage,
-however often that was copied. An n-gram of several items is put down to the one that the document has most of.
+however often that was copied. An n-gram of several items of a task is put down to the one that the document has most
+of. Tasks know nothing of each other: what several have counts for each, as if it was looked for alone.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def attribute(task: Task, benchmarks: Benchmarks, out: Writer, beat: Callable[[i
     common = common_grams((found for path in paths.values() for found in hits(path, beat)), benchmarks, config)
     table = next(read_table(task.folder("decontaminate/index") / "items.parquet", rows=1 << 31))
     tasks = table.column("task").to_numpy()
-    names = pa.array([benchmark.name for benchmark in config.benchmarks], pa.string())
+    names = pa.array([benchmark.name for benchmark in config.by_name], pa.string())
     seen, documents = np.zeros(len(tasks), bool), np.zeros(len(names), np.int64)
     for name, path in paths.items():
         side = out.table_at(table_name(name), FOUND)
@@ -98,7 +99,10 @@ def attribute(task: Task, benchmarks: Benchmarks, out: Writer, beat: Callable[[i
             seen[item] = True
             touched = np.unique(np.stack([held["document"], of_task], axis=1), axis=0)
             documents += np.bincount(touched[:, 1], minlength=len(names))
-    left_out = tasks[benchmarks.items[benchmarks.owners[benchmarks.owner_starts[:-1][common]]]]
+    starts, ends = benchmarks.owner_starts[:-1][common], benchmarks.owner_starts[1:][common]
+    gram = np.repeat(np.arange(len(starts)), ends - starts)
+    of_task = tasks[benchmarks.items[benchmarks.owners[_ranges(starts, ends)]]]
+    left_out = of_task[_new(gram, of_task)]
     out.facts["tasks"] = {
         name: {
             "items": int((tasks == k).sum()),
@@ -128,11 +132,13 @@ def runs(found: Hits, benchmarks: Benchmarks, common: np.ndarray, tasks: np.ndar
 
     `tasks[i]` is the number of the task of item i.
     """
-    return _runs(found, _items_of(found, benchmarks, common, tasks))
+    return _runs(found, *_items_of(found, benchmarks, common, tasks))
 
 
-def _items_of(found: Hits, benchmarks: Benchmarks, common: np.ndarray, tasks: np.ndarray) -> np.ndarray:
-    """int64[m]: of each hit the item that it is put down to, or -1 where it counts for nothing."""
+def _items_of(
+    found: Hits, benchmarks: Benchmarks, common: np.ndarray, tasks: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(int64[m], int64[m]): hits, and the items that they are put down to, of each task at most one."""
     grams = len(benchmarks.grams)
     pairs, back = np.unique(found.document * grams + found.columns["gram"], return_inverse=True)
     document, gram = np.divmod(pairs, grams)
@@ -148,28 +154,33 @@ def _items_of(found: Hits, benchmarks: Benchmarks, common: np.ndarray, tasks: np
 
     alive = stands[pair]
     pair, item = pair[alive], benchmarks.items[passage[alive]].astype(np.int64)
+    # Owners ascend, so those of a task follow each other.
+    choice = np.cumsum(_new(pair, tasks[item])) - 1
     # What a template shares with dozens of items does not say which of them this is.
-    template = (ends - starts == OWNERS)[pair]
+    template = (np.bincount(choice) == OWNERS)[choice]
     key = document[pair] * len(tasks) + item
     _, inverse = np.unique(key, return_inverse=True)
     size = np.bincount(inverse, np.where(template, 1e-9, 1.0))[inverse]
-    order = np.lexsort((item, -size, pair))
+    order = np.lexsort((item, -size, choice))
+    order = order[_new(choice[order])]
     pair, item, size, template = pair[order], item[order], size[order], template[order]
-    best = np.ones(len(pair), bool)
-    best[1:] = pair[1:] != pair[:-1]
-    pair, item, size, template = pair[best], item[best], size[best], template[best]
 
     # A template's n-gram goes to the item of its task that the document has most of.
     key = document[pair] * len(tasks) + tasks[item]
     order = np.lexsort((item, -size, key))
-    leading = np.ones(len(order), bool)
-    leading[1:] = key[order][1:] != key[order][:-1]
     _, inverse = np.unique(key, return_inverse=True)
-    item = np.where(template, item[order][leading][inverse], item)
+    item = np.where(template, item[order][_new(key[order])][inverse], item)
 
-    owner = np.full(len(pairs), -1, np.int64)
-    owner[pair] = item
-    return owner[back]
+    edges = np.searchsorted(pair, np.arange(len(pairs) + 1))
+    starts, ends = edges[:-1][back], edges[1:][back]
+    return np.repeat(np.arange(len(back)), ends - starts), item[_ranges(starts, ends)]
+
+
+def _new(*keys: np.ndarray) -> np.ndarray:
+    """bool[n]: where any of the keys differs from the one before it."""
+    new = np.ones(len(keys[0]), bool)
+    new[1:] = np.logical_or.reduce([key[1:] != key[:-1] for key in keys])
+    return new
 
 
 def _ranges(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
@@ -178,15 +189,13 @@ def _ranges(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     return np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes) + np.repeat(starts, sizes)
 
 
-def _runs(found: Hits, item: np.ndarray) -> dict[str, np.ndarray]:
-    """Hits of an item in a document that overlap or follow each other, as one run."""
-    kept = np.flatnonzero(item >= 0)
-    first = found.columns["first"]
-    kept = kept[np.lexsort((first[kept], item[kept], found.document[kept]))]
-    document, item, first = found.document[kept], item[kept], first[kept]
+def _runs(found: Hits, kept: np.ndarray, item: np.ndarray) -> dict[str, np.ndarray]:
+    """Hits `kept` of items in a document that overlap or follow each other, as one run."""
+    order = np.lexsort((found.columns["first"][kept], item, found.document[kept]))
+    kept, item = kept[order], item[order]
+    document, first = found.document[kept], found.columns["first"][kept]
     last = first + found.columns["words"][kept]
-    group = np.ones(len(kept), bool)
-    group[1:] = (document[1:] != document[:-1]) | (item[1:] != item[:-1])
+    group = _new(document, item)
     # How far the words of the group reach so far: groups are put so far apart that none reaches into the next.
     offset = (np.cumsum(group) - 1) * (int(last.max(initial=0)) + 1)
     reach = np.maximum.accumulate(last + offset)

@@ -70,6 +70,11 @@ class DecontaminateConfig(Config):
         return self.actions.get(task, self.action)
 
     @property
+    def by_name(self) -> tuple[BenchmarkConfig, ...]:
+        """The tasks in an order that does not depend on the recipe's: no byte that is stored does."""
+        return tuple(sorted(self.benchmarks, key=lambda benchmark: benchmark.name))
+
+    @property
     def in_use(self) -> frozenset[Action]:
         """The actions of all tasks."""
         return frozenset(self.action_of(benchmark.name) for benchmark in self.benchmarks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -16,6 +17,7 @@ CONTAMINATION = pa.list_(
     pa.struct([("task", pa.string()), ("item", pa.string()), ("start", pa.int64()), ("end", pa.int64())])
 )
 NAMED = 10  # items of a document that the ledger names
+_PLACE = re.compile(r", bytes (\d+) to (\d+)$")
 _FAILURES = pa.schema([("row", pa.int64()), ("rule", pa.string()), ("value", pa.float64()), ("detail", pa.string())])
 
 
@@ -58,6 +60,12 @@ def _reason(spans: list[dict[str, Any]]) -> tuple[int, str]:
     first = spans[0]
     detail = f"{first['task']} item {first['item']}, bytes {first['start']} to {first['end']}"
     return sum(run["words"] for run in spans), detail
+
+
+def place(detail: str) -> tuple[int, int] | None:
+    """Start and end of the item that a ledger row names; None of one that only counts."""
+    found = _PLACE.search(detail)
+    return (int(found[1]), int(found[2])) if found else None
 
 
 def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -22,7 +22,7 @@ from corpus.errors import CorpusError
 from corpus.kernels.contamination import Index, lookup, tokenise, window_hashes
 from corpus.store import sha256_file
 
-# Of more passages than this an n-gram is a template's: it names no item where another one does.
+# Of more passages of a task than this an n-gram is a template's: it names no item where another one does.
 OWNERS = 64
 # With more fields and without an order given, only neighbours are put in a row.
 _ANY_ORDER = 4
@@ -34,7 +34,8 @@ _HEADER = 128  # bytes of a .npy file without an element
 @dataclass(frozen=True)
 class Benchmarks:
     """`grams` uint64[n], sorted, are all that is looked for; gram g belongs to the passages
-    `owners[owner_starts[g]:owner_starts[g + 1]]` (int32, at most OWNERS), passage p to item `items[p]`.
+    `owners[owner_starts[g]:owner_starts[g + 1]]` (int32, ascending, at most OWNERS of a task), passage p to item
+    `items[p]`; the items of a task follow each other.
 
     `needed[p]`: of a passage that counts however often it occurs, how many grams name it; else 0. `sizes`, `anchors`,
     `length_starts`, `lengths`: see `corpus.kernels.contamination.Index`. `searched`: bool, for each item whether it has
@@ -143,7 +144,7 @@ def build(
             if len(labels) % 1024 == 0:
                 beat(0)
     table = pa.table({"task": pa.array(tasks, pa.int32()), "item": pa.array(labels, pa.string())})
-    return _build(found, len(labels), config), table
+    return _build(found, table.column("task").to_numpy(), config), table
 
 
 def _text_array(texts: list[str]) -> pa.Array:
@@ -153,7 +154,7 @@ def _text_array(texts: list[str]) -> pa.Array:
         return pa.array([text.encode("utf-8", "replace").decode() for text in texts], pa.large_string())
 
 
-def _build(found: _Passages, items: int, config: DecontaminateConfig) -> Benchmarks:
+def _build(found: _Passages, tasks: np.ndarray, config: DecontaminateConfig) -> Benchmarks:
     words, offsets, alone = tokenise(_text_array(found.texts))
     size = np.append(np.diff(offsets), 0)  # of text -1: none
     alone = np.append(alone, 0)
@@ -186,11 +187,11 @@ def _build(found: _Passages, items: int, config: DecontaminateConfig) -> Benchma
     is_short = short[passage]
     anchors, length_starts, lengths = _anchors(begins[is_short], sizes[passage[is_short]])
     del begins, is_short
-    grams, owner_starts, owners = _owners(grams, passage)
+    grams, owner_starts, owners = _owners(grams, passage, tasks[item])
     needed = np.bincount(owners, minlength=len(left)).astype(np.int32)
     told = ~whole | ((kind == 0) & (total >= config.min_choice_words * unit))
     needed[~(single & told)] = 0
-    searched = np.zeros(items, bool)
+    searched = np.zeros(len(tasks), bool)
     searched[item[counts > 0]] = True
     return Benchmarks(
         grams,
@@ -217,8 +218,9 @@ def _anchors(hashes: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.nd
     return anchors, np.append(starts, new.sum()).astype(np.int64), lengths[new]
 
 
-def _owners(grams: np.ndarray, passage: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Distinct grams, sorted, and of each the first OWNERS passages that have it."""
+def _owners(grams: np.ndarray, passage: np.ndarray, tasks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Distinct grams, sorted, and of each the first OWNERS passages of each task that have it; passage p is of task
+    `tasks[p]`."""
     order = np.argsort(grams, kind="stable")
     grams, passage = grams[order], passage[order]
     del order
@@ -227,7 +229,11 @@ def _owners(grams: np.ndarray, passage: np.ndarray) -> tuple[np.ndarray, np.ndar
     other = new.copy()
     other[1:] |= passage[1:] != passage[:-1]
     grams, passage, new = grams[other], passage[other], new[other]
+    task = tasks[passage]
+    of_task = new.copy()
+    of_task[1:] |= task[1:] != task[:-1]
+    del task
+    first = np.flatnonzero(of_task)
+    few = np.arange(len(grams)) - np.repeat(first, np.diff(np.append(first, len(grams)))) < OWNERS
     starts = np.flatnonzero(new)
-    rank = np.arange(len(grams)) - np.repeat(starts, np.diff(np.append(starts, len(grams))))
-    few = rank < OWNERS
     return grams[new], np.append(np.cumsum(few)[starts] - 1, few.sum()).astype(np.int64), passage[few]

@@ -55,7 +55,7 @@ def steps(recipe: Recipe) -> list[Step]:
         Step(
             INDEX,
             "corpus.decontaminate.stage:index",
-            "2",
+            "3",
             config,
             fields=INDEXED_BY,
             scope="corpus",
@@ -75,7 +75,7 @@ def steps(recipe: Recipe) -> list[Step]:
         Step(
             ITEMS,
             "corpus.decontaminate.stage:items",
-            "1",
+            "2",
             config,
             fields=("max_count",),
             scope="corpus",
@@ -114,11 +114,11 @@ def index(task: Task, out: Writer, beat: Callable[[int], None]) -> None:
     config = task.step.config
     if digests(config) != dict(task.step.inputs):
         raise CorpusError("the benchmarks changed while they were in use; run again")
-    found, items = build(((read(benchmark), bool(benchmark.fields)) for benchmark in config.benchmarks), config, beat)
+    found, items = build(((read(benchmark), bool(benchmark.fields)) for benchmark in config.by_name), config, beat)
     found.save(out.directory)
     out.table_at("items.parquet", items.schema).write(items)
     searched = {}
-    for number, benchmark in enumerate(config.benchmarks):
+    for number, benchmark in enumerate(config.by_name):
         mine = found.searched[items.column("task").to_numpy() == number]
         searched[benchmark.name] = {"items": len(mine), "searched": int(mine.sum())}
         if not mine.any():

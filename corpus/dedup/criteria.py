@@ -14,7 +14,7 @@ FIRST_ID = "first_id"
 
 
 def check(criterion: str) -> str:
-    """The criterion. Raises ValueError for what is none, with the nearest that is."""
+    """The criterion. Raises ValueError for what is none, with the nearest that is, and all."""
     kind, colon, signal = criterion.partition(":")
     if kind in SIGNALS and signal:
         names.column(signal)
@@ -26,7 +26,7 @@ def check(criterion: str) -> str:
     near = difflib.get_close_matches(kind, (*SIGNALS, *DATES, *LENGTHS, FIRST_ID), n=1)
     known = "highest:SIGNAL, lowest:SIGNAL, newest, oldest, longest, shortest or first_id"
     meant = f"{near[0]}:{signal or 'SIGNAL'}" if near and near[0] in SIGNALS else near[0] if near else None
-    raise ValueError(f"{criterion} is no criterion" + (f"; did you mean {meant}?" if meant else f": give {known}"))
+    raise ValueError(f"{criterion} is no criterion; " + (f"did you mean {meant}? " if meant else "") + f"give {known}")
 
 
 def check_all(keep: tuple[str, ...]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from corpus.dedup.banding import Banding
@@ -49,6 +50,7 @@ def figures(config: DedupConfig) -> dict[str, Any]:
         "jaccard_threshold": at,
         "permutations": config.permutations,
         "asked_recall": config.recall,
+        "asked_precision": config.precision,
         "chosen": config.bands is None,
         "verify": config.verify,
         **row(config.banding),
@@ -62,6 +64,15 @@ def headline(found: dict[str, Any]) -> str:
     at = f"J = {found['jaccard_threshold']:.4g}"
     if found["measure"] == "containment":
         at += f" (containment {found['threshold']:g} at equal sizes)"
-    how = "chosen" if found["chosen"] else "given"
-    line = f"{found['bands']} bands x {found['rows']} rows ({how}), recall {found['recall']:.4f} at {at}"
+    how = f"chosen for recall {found['asked_recall']:g}" if found["chosen"] else "given"
+    if found["chosen"] and found["asked_precision"] is not None:
+        how += f" and precision {found['asked_precision']:g}"
+    line = f"{found['bands']} bands x {found['rows']} rows ({how}), recall {share(found, found['recall'])} at {at}"
     return line if found["verify"] else f"{line}, precision {found['precision']:.3f} if indices are equally frequent"
+
+
+def share(found: dict[str, Any], probability: float) -> str:
+    """A probability in as many digits as the asked recall has, at least four; rounded down, so that what falls short of
+    it is seen to."""
+    digits = max(4, len(f"{found['asked_recall']}".partition(".")[2]))
+    return f"{math.floor(probability * 10**digits + 1e-6) / 10**digits:.{digits}f}"

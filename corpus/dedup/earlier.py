@@ -63,14 +63,17 @@ class _Walk:
     def _visit(self, path: Path, way: tuple[Path, ...]) -> Identity:
         identity = _identity(path)
         if identity is None:
-            which = f" ({way[-1]} was compared with it)" if way else ""
-            again = f"`corpus dedup {way[-1]} --against PLACE`" if way else "name its place with --against"
-            raise InputError(
-                f"dedup.against: {path}: no such folder{which}; if it was moved, {again}, or else leave it out"
-            )
+            which, what = "", "name where it lies, or leave it out"
+            if way:
+                which = f" ({way[-1]} was compared with it)"
+                what = f"if it was moved, `corpus dedup {way[-1]} --against PLACE`, or else leave it out"
+            raise InputError(f"dedup.against: {path}: no such folder{which}; {what}")
         if identity == _identity(self.root):
-            which = f"{way[-1]} was compared with {path}, which is this output folder" if way else f"{path} is it"
-            raise RecipeError(f"dedup.against: {which}; a delivery is compared with earlier ones, not with itself")
+            which = f"{way[-1]} was compared with {path}, which" if way else f"{path}"
+            raise RecipeError(
+                f"dedup.against: {which} is this output folder; a delivery is compared with earlier ones, not with "
+                "itself"
+            )
         if identity in map(_identity, way):
             raise RecipeError(
                 f"dedup.against: {path} and {way[-1]} were each compared with the other; "

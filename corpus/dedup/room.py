@@ -64,7 +64,7 @@ class Budget:
             needed = _needed(documents, self.taken)
             raise CorpusError(
                 f"dedup/clusters: {documents:,} documents need {needed:,} MB of memory in one process; raise --memory, "
-                f"at least --memory {needed}"
+                f"at least --memory {_advised(needed)}"
             )
         return Room(folder, self.memory - documents * PER_DOCUMENT)
 
@@ -74,8 +74,15 @@ def _needed(documents: int, taken: int) -> int:
     return math.ceil((math.ceil((documents * PER_DOCUMENT + LEAST) / _SHARE) + taken) / (1 << 20))
 
 
+def _advised(needed: int) -> int:
+    """What to name: a process of the next run may take some more."""
+    return needed + needed // 10
+
+
 def check(step: str, memory_mb: int, permutations: int) -> None:
     """Raise CorpusError for a limit (0: none) that a worker passes whatever the documents are."""
     needed = _needed(0, LOADED + 4 * permutations * _SIGNATURES)
     if 0 < memory_mb < needed:
-        raise CorpusError(f"{step}: needs {needed:,} MB of memory; raise --memory, at least --memory {needed}")
+        raise CorpusError(
+            f"{step}: needs {needed:,} MB of memory; raise --memory, at least --memory {_advised(needed)}"
+        )

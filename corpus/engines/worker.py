@@ -44,10 +44,6 @@ def main(descriptor: int, driver: int) -> None:
     channel = Channel(socket.socket(fileno=descriptor))
     while (message := channel.receive()) is not None:
         run(channel, *pickle.loads(message))
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # Nothing is left to be done: taking the interpreter and its memory apart would only keep the driver waiting.
-    os._exit(0)
 
 
 def die_with(driver: int) -> None:

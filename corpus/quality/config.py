@@ -21,7 +21,9 @@ class Bound(Config):
     """What a signal must lie between."""
 
     min: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    """A document with less is dropped."""
     max: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    """A document with more is dropped."""
 
     @model_validator(mode="after")
     def _some(self) -> Self:

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from corpus.dataset import View
+from corpus.dataset import EDITED_BYTES, View
 from corpus.report.lookup import ROWS
 from corpus.report.outputs import Outputs
 from corpus.report.tables import step_tables
@@ -22,12 +23,15 @@ QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 @dataclass
 class Lengths:
-    """A distribution of lengths in bytes: exact number, sum, least and most, and counts in the bins of EDGES."""
+    """A distribution of lengths in bytes: exact number, sum, least and most, and counts in the bins of EDGES.
+
+    `extracted` is the sum of the same documents' texts as they were extracted."""
 
     documents: int = 0
     total: int = 0
     least: int = 0
     most: int = 0
+    extracted: int = 0
     counts: np.ndarray = field(default_factory=lambda: np.zeros(len(EDGES) + 1, np.int64))
 
     def add(self, values: np.ndarray) -> None:
@@ -50,10 +54,11 @@ class Lengths:
         return min(max(edge, self.least), self.most)
 
     def summary(self) -> dict[str, Any]:
-        """JSON: documents, bytes, mean, min, p1 to p99, max."""
+        """JSON: documents, bytes, those as extracted, mean, min, p1 to p99, max."""
         return {
             "documents": self.documents,
             "bytes": self.total,
+            "extracted_bytes": self.extracted,
             "mean": None if self.mean is None else round(self.mean, 1),
             "min": self.least,
             **{f"p{100 * share:.0f}": self.quantile(share) for share in QUANTILES},
@@ -69,26 +74,27 @@ class Lengths:
 
 
 def lengths(view: View) -> Lengths:
-    """Lengths of the documents of a view, in UTF-8 bytes of the text as it was extracted."""
+    """Lengths of the documents of a view, in UTF-8 bytes of the text as it stands there: cut and masked."""
     found = Lengths()
     for partition in view.partitions():
-        for batch in view.batches(partition, ["bytes"], ROWS):
-            found.add(batch.column("bytes").to_numpy())
+        for batch in view.batches(partition, ["bytes", EDITED_BYTES], ROWS):
+            found.add(batch.column(EDITED_BYTES).to_numpy())
+            found.extracted += int(pc.sum(batch.column("bytes")).as_py())
     return found
 
 
 def languages(outputs: Outputs) -> list[dict[str, Any]]:
-    """{language, documents, bytes, kept, kept_bytes}, the commonest first: as labelled, and as they stand at the end;
-    with `other_scripts`: documents not written as their language is, by script, and, where a second model was asked,
-    `second_agrees` and `second_says`: documents to which it gives another language, by that. `second_agrees` is None
-    for a language in which no document could be compared.
+    """{language, documents, bytes, kept, kept_bytes}, the commonest first: as labelled, of the text as extracted, and
+    as they stand at the end, cut and masked; with `other_scripts`: documents not written as their language is, by
+    script, and, where a second model was asked, `second_agrees` and `second_says`: documents to which it gives another
+    language, by that. `second_agrees` is None for a language in which no document could be compared.
 
     Empty where the recipe has no language stage, or it has not run.
     """
     if not outputs.has("language/scores"):
         return []
-    before = _by_language(outputs.view("language/scores"))
-    after = _by_language(outputs.view())
+    before = _by_language(outputs.view("language/scores"), "bytes")
+    after = _by_language(outputs.view(), EDITED_BYTES)
     facts = {table.step: table.facts for table in step_tables(outputs)}
     scripts = facts["language/scores"].get("script", {}).get("not_written_so", {})
     second = facts.get("language/second", {}).get("second") if outputs.has("language/second") else None
@@ -108,12 +114,12 @@ def languages(outputs: Outputs) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (-row["documents"], row["language"]))
 
 
-def _by_language(view: View) -> dict[str, list[int]]:
+def _by_language(view: View, size: str) -> dict[str, list[int]]:
     found: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for partition in view.partitions():
-        for batch in view.batches(partition, ["language", "bytes"], ROWS):
+        for batch in view.batches(partition, ["language", size], ROWS):
             table = pa.Table.from_batches([batch])
-            for row in table.group_by("language").aggregate([("bytes", "count"), ("bytes", "sum")]).to_pylist():
-                found[row["language"]][0] += row["bytes_count"]
-                found[row["language"]][1] += row["bytes_sum"]
+            for row in table.group_by("language").aggregate([(size, "count"), (size, "sum")]).to_pylist():
+                found[row["language"]][0] += row[f"{size}_count"]
+                found[row["language"]][1] += row[f"{size}_sum"]
     return dict(found)

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic_core import to_jsonable_python
 
+from corpus.config import Config
 from corpus.documents import ID
 from corpus.errors import CorpusError
 from corpus.plan import setting_changes
 from corpus.quality.config import QualityConfig
 from corpus.quality.rules import RULES
-from corpus.recipe import Recipe
+from corpus.recipe import Recipe, sections
 from corpus.report import tables
 from corpus.report.fates import ABSENT, KEPT, Fates, Names, count, fates
 from corpus.report.lookup import fetch, scan
@@ -115,12 +117,48 @@ def diff(before: Outputs, after: Outputs, until: str | None = None, examples: in
 
 
 def settings(before: Outputs, after: Outputs) -> Iterator[str]:
-    """`quality.min_words 50 -> 80`, one line a difference of the recipes, then of the code that made the outputs."""
-    yield from (line.removeprefix(".") for line in setting_changes("", _raw(before.recipe), _raw(after.recipe)))
+    """`quality.min_words 50 -> 80`, one line a difference of the recipes, then of the code that made the outputs.
+
+    A section of one recipe alone is one line: `dedup only in A: {"threshold": 0.7}`, with what is not its default.
+    """
+    raw = _raw(before.recipe), _raw(after.recipe)
+    alone = list(_alone(*raw, ()))
+    yield from sorted([*alone, *(line.removeprefix(".") for line in setting_changes("", *raw))])
     versions = [_versions(side) for side in (before, after)]
     for step, old in versions[0].items():
         if (new := versions[1].get(step, old)) != old:
             yield f"code of {step} {old} -> {new}"
+
+
+def _alone(old: dict[str, Any], new: dict[str, Any], keys: tuple[str, ...]) -> Iterator[str]:
+    """Take the sections that one side alone has (with more than one value) out of both, a line each."""
+    for key in old.keys() | new.keys():
+        one, two, way = old.get(key), new.get(key), (*keys, key)
+        if isinstance(one, dict) and isinstance(two, dict):
+            yield from _alone(one, two, way)
+        elif {type(one), type(two)} == {dict, type(None)}:
+            here = one or two or {}
+            if len(list(setting_changes("", here, {}))) > 1:
+                old.pop(key, None), new.pop(key, None)
+                own = _own(way, here)
+                rest = json.dumps(own, ensure_ascii=False) if own else "as it is by default"
+                yield f"{'.'.join(way)} only in {'A' if one else 'B'}: {rest}"
+
+
+def _own(keys: tuple[str, ...], values: dict[str, Any]) -> dict[str, Any]:
+    """What a section sets apart from its defaults, and from its presets."""
+    model: type[Config] = Recipe
+    for key in keys:
+        if key in model.model_fields:
+            model = next(sections(model.model_fields[key].annotation), model)
+    if model is QualityConfig:
+        return QualityConfig.unresolved(values)
+    defaults = {
+        key: to_jsonable_python(field.get_default(call_default_factory=True))
+        for key, field in model.model_fields.items()
+        if not field.is_required()
+    }
+    return {key: value for key, value in values.items() if key not in defaults or value != defaults[key]}
 
 
 def _implied(before: QualityConfig | None, after: QualityConfig | None, lines: Sequence[str]) -> Iterator[str]:

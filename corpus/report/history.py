@@ -159,7 +159,7 @@ def _name_duplicates(outputs: Outputs, partition: str, failed: dict[bytes, list[
     """Add to each row of a duplicate what it duplicates."""
     of = {id_: [row for row in rows if row["rule"].endswith("_duplicate")] for id_, rows in failed.items()}
     of = {id_: rows for id_, rows in of.items() if rows and rows[0]["detail"]}
-    before = _deliveries(outputs, partition, of)
+    before = deliveries(outputs, partition, of)
     own = [id_ for id_ in of if id_ not in before]
     names = urls(outputs, [bytes.fromhex(row["detail"]) for id_ in own for row in of[id_]])
     for id_, rows in of.items():
@@ -171,7 +171,7 @@ def _name_duplicates(outputs: Outputs, partition: str, failed: dict[bytes, list[
                 row |= {"duplicate_folder": folder and str(folder), "duplicate_url": url, "duplicate_locator": locator}
 
 
-def _deliveries(outputs: Outputs, partition: str, ids: Collection[bytes]) -> dict[bytes, Path | None]:
+def deliveries(outputs: Outputs, partition: str, ids: Collection[bytes]) -> dict[bytes, Path | None]:
     """Of the documents that duplicate one of an earlier delivery: its folder, or None where it is gone."""
     if not ids or not (outputs.recipe.dedup and outputs.recipe.dedup.against):
         return {}

@@ -21,6 +21,7 @@ from corpus.store import read_table, stored, table_name
 
 ROWS, _FEW = 65_536, 1024
 _HEX = re.compile(r"[0-9a-fA-F]{8,32}")
+_NAMED = re.compile(r"(.+?#\d+):(.+)", re.DOTALL)  # the locator of a row that has an id of its own
 
 
 @dataclass(frozen=True)
@@ -109,16 +110,21 @@ def scan(outputs: Outputs) -> Iterator[tuple[str, bool, pa.RecordBatch]]:
 
 
 def find(outputs: Outputs, query: str) -> list[Found]:
-    """The documents whose id begins with `query` (8 to 32 hexadecimal digits), or whose URL or locator it is.
+    """The documents whose id begins with `query` (8 to 32 hexadecimal digits), or whose URL or locator it is; else the
+    one whose locator (`FILE#ROW:ID`) has it as `ID`, or as `FILE#ROW`.
 
-    Several documents may share a URL. Raises CorpusError when there is none, or when several ids begin so.
+    Several documents may share a URL. Raises CorpusError when there is none, when several ids begin so, or when
+    several locators have it.
     """
     prefix = query.lower() if _HEX.fullmatch(query) else None
     by_id: list[Found] = []
     by_name: list[Found] = []
+    by_row: dict[str, list[Found]] = {}
     for partition, extracted, batch in scan(outputs):
         named = pc.or_kleene(pc.equal(batch.column("url"), query), pc.equal(batch.column("locator"), query))
         by_name += _found(batch.filter(pc.fill_null(named, False)), partition, extracted)
+        for locator, rows in _rows_called(batch, query):
+            by_row.setdefault(locator, []).extend(_found(rows, partition, extracted))
         if prefix is not None:
             whole = bytes.fromhex(prefix[: len(prefix) // 2 * 2])
             near = batch.filter(pc.starts_with(batch.column("id").cast(pa.binary()), pattern=whole))
@@ -127,10 +133,28 @@ def find(outputs: Outputs, query: str) -> list[Found]:
         some = ", ".join(item.id.hex() for item in by_id[:3])
         raise CorpusError(f"{query}: {len(by_id)} ids begin so ({some}, ...); give more digits")
     if not by_id and not by_name:
+        if len(by_row) > 1:
+            more = ", ..." if len(by_row) > 3 else ""
+            raise CorpusError(
+                f"{query}: {len(by_row)} documents are called so ({', '.join(list(by_row)[:3])}{more}); "
+                "give the whole locator"
+            )
+        by_name = [item for same in by_row.values() for item in same]
+    if not by_id and not by_name:
         raise CorpusError(
             f"{query}: no document of {outputs.root} has this id, URL or locator; `corpus sample` shows some that are"
         )
     return list({item.id: item for item in [*by_id, *by_name]}.values())
+
+
+def _rows_called(batch: pa.RecordBatch, query: str) -> Iterator[tuple[str, pa.RecordBatch]]:
+    """(locator, its row) of the rows whose locator is `query` but for the id behind it, or has `query` as that id."""
+    locators = batch.column("locator")
+    near = pc.or_(pc.ends_with(locators, pattern=f":{query}"), pc.starts_with(locators, pattern=f"{query}:"))
+    for row in pc.indices_nonzero(pc.fill_null(near, False)).to_pylist():
+        parts = _NAMED.fullmatch(locators[row].as_py())
+        if parts and query in parts.groups():
+            yield parts[0], batch.slice(row, 1)
 
 
 def urls(outputs: Outputs, ids: Iterable[bytes]) -> dict[bytes, str | None]:

@@ -118,7 +118,8 @@ def decontamination(outputs: Outputs) -> list[TaskRow]:
     if config is None:
         return []
     tasks = facts(outputs, ITEMS).get("tasks", {})
-    return [TaskRow(name, config.action_of(name), **counts) for name, counts in tasks.items()]
+    names = [benchmark.name for benchmark in config.benchmarks if benchmark.name in tasks]
+    return [TaskRow(name, config.action_of(name), **tasks[name]) for name in names]
 
 
 @dataclass(frozen=True)

@@ -12,19 +12,28 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from corpus.decontaminate.config import RULE as CONTAMINATED
 from corpus.errors import CorpusError
-from corpus.report.lookup import ROWS, fetch, texts
+from corpus.pii.hide import hidden, hidden_parts
+from corpus.report.history import deliveries
+from corpus.report.lookup import ROWS, bare_texts, fetch
 from corpus.report.outputs import BASE, Outputs
 from corpus.report.rule_names import rule_names
+from corpus.report.text import marked
 from corpus.store import read_table
 from corpus.tokenizer.sample import keyed_hash
+
+_FAILED = ("rule", "value", "threshold", "detail", "duplicate_folder")
+_AROUND = 160  # characters on each side of an item
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A document, kept (`step` None) or dropped by `step` for `failed` rules (rule, value, threshold, detail).
+    """A document, kept (`step` None) or dropped by `step` for `failed` rules: rule, value, threshold, detail, and of a
+    duplicate of an earlier delivery's document `duplicate_folder`, None where that cannot be found any more.
 
-    `text` is None for what `extract` dropped: there is none.
+    `text` is None for what `extract` dropped: there is none. `around`: the first item of a benchmark that was found in
+    it, with the words around it.
     """
 
     id: bytes
@@ -35,6 +44,7 @@ class Sample:
     step: str | None
     failed: tuple[dict[str, Any], ...]
     text: str | None
+    around: str | None = None
 
 
 @dataclass(frozen=True, order=True)
@@ -58,7 +68,7 @@ def kept(outputs: Outputs, count: int, seed: int = 1, stage: str | None = None) 
                 yield from _smallest(batch.column("id"), count, seed, partition, "")
 
     found = _first(picks(), count)
-    return [_sample(outputs, pick, texts(view, pick.partition, [pick.id]).get(pick.id)) for pick in found]
+    return [_sample(outputs, pick, bare_texts(view, pick.partition, [pick.id]).get(pick.id)) for pick in found]
 
 
 def dropped(
@@ -89,7 +99,7 @@ def dropped(
     for pick in _first(picks(), count):
         text = None
         if pick.step != BASE:
-            text = texts(outputs.view(pick.step, inclusive=False), pick.partition, [pick.id]).get(pick.id)
+            text = bare_texts(outputs.view(pick.step, inclusive=False), pick.partition, [pick.id]).get(pick.id)
         found.append(_sample(outputs, pick, text))
     return found
 
@@ -132,6 +142,21 @@ def _first(picks: Iterator[_Pick], count: int) -> list[_Pick]:
     return heapq.nsmallest(count, found.values())
 
 
+def _around(text: str, failed: list[dict[str, Any]]) -> str | None:
+    """The place of the first item that a ledger names; `text` with nothing hidden."""
+    from corpus.decontaminate.decide import place
+
+    named = (place(row["detail"]) for row in failed if row["rule"] == CONTAMINATED)
+    found = next((span for span in named if span is not None), None)
+    if found is None:
+        return None
+    data, (start, end) = text.encode(), found
+    first = start - len(data[:start].decode()[-_AROUND:].encode())
+    last = end + len(data[end:].decode()[:_AROUND].encode())
+    before, item, after = hidden_parts(text, [(first, start), (start, end), (end, last)])
+    return marked("…" * (first > 0) + before, item, after + "…" * (last < len(data)))
+
+
 def _sample(outputs: Outputs, pick: _Pick, text: str | None) -> Sample:
     failed: list[dict[str, Any]] = []
     about: dict[str, Any] = {}
@@ -140,6 +165,9 @@ def _sample(outputs: Outputs, pick: _Pick, text: str | None) -> Sample:
         names = ["rule", "value", "threshold", "detail", "url", "locator"]
         failed = fetch(path, [pick.id], names).to_pylist()
         about = dict(failed[0])
+        if any(row["rule"].endswith("_duplicate") for row in failed):
+            for folder in deliveries(outputs, pick.partition, [pick.id]).values():
+                failed = [row | {"duplicate_folder": folder and str(folder)} for row in failed]
     if pick.step != BASE:
         base = outputs.table(BASE, pick.partition)
         (about,) = fetch(base, [pick.id], ["source", "url", "locator", "title"]).to_pylist()
@@ -150,6 +178,7 @@ def _sample(outputs: Outputs, pick: _Pick, text: str | None) -> Sample:
         about["locator"],
         about.get("title"),
         pick.step or None,
-        tuple({name: row[name] for name in ("rule", "value", "threshold", "detail")} for row in failed),
-        text,
+        tuple({name: row[name] for name in _FAILED if name in row} for row in failed),
+        None if text is None else hidden(text),
+        None if text is None else _around(text, failed),
     )

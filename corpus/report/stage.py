@@ -21,7 +21,7 @@ def steps(recipe: Recipe) -> list[Step]:
     digest = sha256_file(truth) if truth is not None and truth.is_file() else None
     config = ReportConfig(title=recipe.name, recipe=_shown(recipe), truth_sha256=digest)
     uses = tuple(step.name for step in earlier(recipe))
-    return [Step("report", "corpus.report.stage:report", "4", config, scope="corpus", uses=uses)]
+    return [Step("report", "corpus.report.stage:report", "5", config, scope="corpus", uses=uses)]
 
 
 def report(task: Task, out: Writer, beat: Callable[[int], None]) -> None:

@@ -32,6 +32,11 @@ def beginning(text: str, chars: int) -> str:
     return cut[: word if word > 0 else chars].rstrip() + "…"
 
 
+def marked(before: str, found: str, after: str) -> str:
+    """A place in a text between the words around it: `… fog >>>when the bell rings<<< at night …`."""
+    return line(f"{before}>>>{excerpt(found, 400)}<<<{after}")
+
+
 def excerpt(text: str, chars: int) -> str:
     """The first `chars` characters of `line`, up to a word's end, with an ellipsis where something was cut."""
     # A little more than is shown, because white space and controls go.

@@ -37,6 +37,7 @@ class TrainConfig(Config):
     threads: int = Field(0, ge=0, le=4096)
     """Threads of the CPU; 0 takes one a core. Another number may change the last bits."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train; auto: on a GPU if there is one."""
     prompt: str = "The"
     """Beginning of the sample that is generated at the end."""
 
