@@ -20,7 +20,7 @@ from corpus.engines.local import LocalEngine
 from corpus.errors import CorpusError, InputError, TaskError
 
 JOBS = """
-import ctypes, errno, os, signal, subprocess, sys, threading, time
+import atexit, ctypes, errno, os, signal, subprocess, sys, threading, time
 from pathlib import Path
 from corpus.errors import InputError
 
@@ -127,6 +127,13 @@ def dies_while_sending(argument, beat):
     beat.channel.sock.sendall((1 << 30).to_bytes(8, "little") + b"x" * 100_000)
     time.sleep(600)
 
+def leaves_work_to_the_end(folder, beat):
+    global log  # a module's log that nobody closes
+    log = open(folder / "buffered", "w")
+    log.write("not flushed")
+    atexit.register((folder / "atexit").write_text, "called")
+    threading.Thread(target=lambda: (time.sleep(0.3), (folder / "thread").write_text("joined"))).start()
+
 def forked_child_survives(path, beat):
     if os.fork() == 0:
         time.sleep(600)
@@ -201,6 +208,13 @@ def gone(pid: int, seconds: float = 3.0) -> bool:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
+def test_what_a_job_leaves_for_the_end_of_its_interpreter_is_done(tmp_path: Path) -> None:
+    with LocalEngine(workers=1) as engine:
+        outcome(engine, job("leaves_work_to_the_end", tmp_path))
+    found = {name: (tmp_path / name).read_text() for name in ("buffered", "atexit", "thread")}
+    assert found == {"buffered": "not flushed", "atexit": "called", "thread": "joined"}
+
+
 def test_all_jobs_are_done_and_progress_adds_up(workers: int, capfd: pytest.CaptureFixture[str]) -> None:
     results: dict[str, int] = {}
     progress: dict[str, int] = {}

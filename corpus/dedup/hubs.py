@@ -93,6 +93,15 @@ def _mixed(members, lengths, labels, mixed):  # type: ignore[no-untyped-def]
         start += lengths[r]
 
 
+def at_least(members: np.ndarray, lengths: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(members, lengths, bool[runs]): of the runs with SAMPLE members that are `there` (bool[n], by rank) these; and
+    which runs they are."""
+    known = there[members]
+    many = np.add.reduceat(known, np.cumsum(lengths) - lengths, dtype=np.int64)
+    enough = many >= SAMPLE
+    return members[known & np.repeat(enough, lengths)], many[enough], enough
+
+
 def mixed(members: np.ndarray, lengths: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(members, lengths) of the runs whose members have not all the same label (int32[n], by rank)."""
     apart = np.zeros(len(lengths), bool)
@@ -100,18 +109,26 @@ def mixed(members: np.ndarray, lengths: np.ndarray, labels: np.ndarray) -> tuple
     return members[np.repeat(apart, lengths)], lengths[apart]
 
 
-def sample(members: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """uint32[runs, SAMPLE]: some of each run, at even distances."""
-    starts = np.cumsum(lengths) - lengths
-    return members[starts[:, None] + np.arange(SAMPLE) * lengths[:, None] // SAMPLE]
+def hubs(
+    members: np.ndarray, lengths: np.ndarray, signatures: RowStore, shingles: RowStore, count: int, step: int
+) -> np.ndarray:
+    """uint32[runs]: the hub of each run of SAMPLE members or more, all of them in both stores. Of signatures, the first
+    `count` values are looked at and `step` are read at a time; the result does not depend on it."""
+    ranks, sizes = _contenders(members, lengths, signatures, count, step)
+    begins = np.cumsum(lengths) - lengths
+    ends = np.cumsum(sizes)
+    found = ranks[ends - sizes]
+    for run in np.flatnonzero(sizes > 1):
+        some = members[begins[run] + np.arange(SAMPLE) * lengths[run] // SAMPLE]
+        those = ranks[ends[run] - sizes[run] : ends[run]]
+        found[run] = those[_most_common(*shingles.gather(np.concatenate([some, those])))]
+    return found
 
 
-def contenders(
+def _contenders(
     members: np.ndarray, lengths: np.ndarray, signatures: RowStore, count: int, step: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(uint32[m], int64[runs]): the members of each run whose first `count` values are nearest to its vote, and how
-    many. Signatures are read `step` at a time; the result does not depend on it.
-    """
+    """(uint32[m], int64[runs]): the members of each run that are nearest to its vote, and how many."""
     votes = np.zeros((len(lengths), count), np.uint32)
     weights = np.zeros((len(lengths), count), np.int32)
     for _, run, _, flat, starts in _parts(members, lengths, signatures, step):
@@ -124,19 +141,9 @@ def contenders(
     sizes = np.add.reduceat(nearest, begins, dtype=np.int64)
     # At even distances: where the place, in steps of the share that is taken, is a new one.
     places = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    some = np.repeat(np.minimum(sizes, CONTENDERS), sizes)
-    taken = places * some // np.repeat(sizes, sizes) != (places - 1) * some // np.repeat(sizes, sizes)
+    share, of = np.repeat(np.minimum(sizes, CONTENDERS), sizes), np.repeat(sizes, sizes)
+    taken = places * share // of != (places - 1) * share // of
     return members[nearest][taken], np.minimum(sizes, CONTENDERS)
-
-
-def hubs(sampled: np.ndarray, ranks: np.ndarray, sizes: np.ndarray, shingles: RowStore) -> np.ndarray:
-    """uint32[runs]: which of its contenders (`ranks`, of which each run has some) each run's hub is."""
-    ends = np.cumsum(sizes)
-    chosen = ranks[ends - sizes]
-    for run in np.flatnonzero(sizes > 1):
-        those = ranks[ends[run] - sizes[run] : ends[run]]
-        chosen[run] = those[_most_common(*shingles.gather(np.concatenate([sampled[run], those])))]
-    return chosen
 
 
 def star(

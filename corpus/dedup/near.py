@@ -74,7 +74,7 @@ def link(
         plausible = (pairs[comparison.estimate(pairs) >= least] for pairs in blocks) if least > 0 else blocks
         _confirm(plausible, comparison, links, config, room, beat)
         with Pairs(room, len(rank)) as more:
-            _again(candidates, settled, comparison, links.labels(), config, room, more, beat)
+            _again(candidates, settled, comparison, links.labels(), config, more, beat)
             _confirm(unsettled(more.blocks()), comparison, links, config, room, beat)
 
 
@@ -128,7 +128,6 @@ def _again(
     comparison: Comparison,
     labels: np.ndarray,
     config: DedupConfig,
-    room: Room,
     more: Pairs,
     beat: Callable[[int], object],
 ) -> None:
@@ -146,31 +145,19 @@ def _again(
     possible = max(verify.floor(config.threshold, count, config.measure), 0.0) * count
     step = max(comparison.memory // (4 * config.permutations + 64), 4 * lsh.WINDOW)
 
-    def runs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for members, lengths in _unsettled_runs(candidates, settled, comparison.memory // 16):
-            beat(0)
-            members, lengths = hubs.mixed(members, lengths, labels)
-            if len(lengths):
-                yield members, lengths
-
-    ranks, sizes = (Spill(room.folder, kind, room.share(0.01)) for kind in (np.uint32, np.int64))
-    wanted = np.zeros(len(labels), bool)
-    for members, lengths in runs():
-        nearest, many = hubs.contenders(members, lengths, comparison.signatures, count, step)
-        ranks.append(nearest)
-        sizes.append(many)
-        wanted[nearest[np.repeat(many > 1, many)]] = True
-        wanted[hubs.sample(members, lengths)[many > 1].ravel()] = True
-    comparison.shingle(wanted)
-    at = runs_before = 0
-    for members, lengths in runs():
-        many = sizes.read(runs_before, runs_before + len(lengths))
-        nearest = ranks.read(at, at + int(many.sum()))
-        runs_before, at = runs_before + len(lengths), at + len(nearest)
-        centres = hubs.hubs(hubs.sample(members, lengths), nearest, many, comparison.shingles)
-        for pairs in hubs.star(members, lengths, centres, labels, comparison.signatures, count, possible, step):
-            beat(0)
-            more.add(pairs)
+    for members, lengths in _unsettled_runs(candidates, settled, comparison.memory // 16):
+        beat(0)
+        members, lengths = hubs.mixed(members, lengths, labels)
+        if not len(lengths):
+            continue
+        # Those that were compared with something: to read the texts of others would be another pass over all.
+        known, many, enough = hubs.at_least(members, lengths, comparison.shingled)
+        if enough.any():
+            centres = hubs.hubs(known, many, comparison.signatures, comparison.shingles, count, step)
+            whole = members[np.repeat(enough, lengths)], lengths[enough]
+            for pairs in hubs.star(*whole, centres, labels, comparison.signatures, count, possible, step):
+                beat(0)
+                more.add(pairs)
         left, ends = lsh.unconnected(members, lengths, labels)
         for first in range(0, len(left), step):
             beat(0)

@@ -130,7 +130,7 @@ class Comparison:
         self._room = room.share(0.3)
         self.signatures = RowStore(room.folder, np.uint32, len(rank) if config.minhash else 0, self._room)
         self.shingles = RowStore(room.folder, np.uint64, len(rank), room.share(0.3))
-        self._shingled = np.zeros(len(rank), bool)
+        self.shingled = np.zeros(len(rank), bool)
         # Half of what is left, for the rows of some pairs at a time, where they do not all fit.
         self.memory = room.share(0.15)
 
@@ -148,14 +148,14 @@ class Comparison:
         """Read the texts of the ranks that are `wanted` bool[n], unless they have been."""
         from corpus.kernels.shingles import shingles
 
-        wanted = wanted & ~self._shingled
+        wanted = wanted & ~self.shingled
         rows = np.flatnonzero(wanted[self._rank])
         at = 0
         for texts in self._source.texts(rows) if len(rows) else ():
             flat, offsets = shingles(texts, self._config.ngram, self._config.normalise)
             self.shingles.add(self._rank[rows[at : at + len(texts)]], flat, np.diff(offsets))
             at += len(texts)
-        self._shingled |= wanted
+        self.shingled |= wanted
 
     def exact(self, pairs: np.ndarray) -> np.ndarray:
         """float64[m], by `config.measure`, of pairs that have been shingled."""

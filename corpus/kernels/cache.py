@@ -29,7 +29,7 @@ from numba.core.dispatcher import Dispatcher
 from corpus.kernels import compiling
 
 WAIT_SECONDS = 300.0
-"""Longer than any kernel takes: then the other process is stopped, and this one compiles, too."""
+"""Longer than any kernel takes: then the other process is stopped, or its compiler failed; this one compiles, too."""
 _TICK_SECONDS = 0.02
 
 
@@ -50,7 +50,7 @@ class KernelCache(FunctionCache):
         self._hold()
         found = super().load_overload(sig, target_context)
         if found is not None:
-            self.release()
+            self._release()
         return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
@@ -63,10 +63,9 @@ class KernelCache(FunctionCache):
                         old.unlink()
             super().save_overload(sig, data)
         finally:
-            self.release()
+            self._release()
 
-    def release(self) -> None:
-        """Let others have it."""
+    def _release(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None

@@ -21,9 +21,6 @@ class _Clock(event.Listener):
 
     def on_end(self, event: Any) -> None:
         compiling.end()
-        cache = getattr(event.data["dispatcher"], "_cache", None)
-        if event.is_failed and isinstance(cache, KernelCache):
-            cache.release()
 
 
 event.register("numba:compile", _Clock())
