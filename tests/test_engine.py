@@ -208,13 +208,6 @@ def gone(pid: int, seconds: float = 3.0) -> bool:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_what_a_job_leaves_for_the_end_of_its_interpreter_is_done(tmp_path: Path) -> None:
-    with LocalEngine(workers=1) as engine:
-        outcome(engine, job("leaves_work_to_the_end", tmp_path))
-    found = {name: (tmp_path / name).read_text() for name in ("buffered", "atexit", "thread")}
-    assert found == {"buffered": "not flushed", "atexit": "called", "thread": "joined"}
-
-
 def test_all_jobs_are_done_and_progress_adds_up(workers: int, capfd: pytest.CaptureFixture[str]) -> None:
     results: dict[str, int] = {}
     progress: dict[str, int] = {}
@@ -398,3 +391,10 @@ def test_nothing_outlives_the_driver(tmp_path: Path, number: signal.Signals) -> 
     size = writes.stat().st_size
     time.sleep(0.1)
     assert writes.stat().st_size == size
+
+
+def test_what_a_job_leaves_for_the_end_of_its_interpreter_is_done(tmp_path: Path) -> None:
+    with LocalEngine(workers=1) as engine:
+        outcome(engine, job("leaves_work_to_the_end", tmp_path))
+    found = {name: (tmp_path / name).read_text() for name in ("buffered", "atexit", "thread")}
+    assert found == {"buffered": "not flushed", "atexit": "called", "thread": "joined"}

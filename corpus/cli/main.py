@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
 import importlib
 import os
 import signal
@@ -32,8 +30,6 @@ def main() -> None:
     """Entry point: errors that a user can act on come as one line each on stderr."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
-    # To look for cycles among all that was loaded, when all is done, takes a tenth of a second.
-    atexit.register(gc.freeze)
     try:
         _load(sys.argv[1] if len(sys.argv) > 1 else "")
         app()

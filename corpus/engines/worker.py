@@ -12,10 +12,8 @@ Frames in both directions: 8 bytes of length (little-endian), then a pickle. Dri
 
 from __future__ import annotations
 
-import atexit
 import ctypes
 import errno
-import gc
 import importlib
 import os
 import pickle
@@ -46,8 +44,6 @@ def main(descriptor: int, driver: int) -> None:
     channel = Channel(socket.socket(fileno=descriptor))
     while (message := channel.receive()) is not None:
         run(channel, *pickle.loads(message))
-    # The interpreter ends as always, but does not look for cycles among all that was loaded while the driver waits.
-    atexit.register(gc.freeze)
 
 
 def die_with(driver: int) -> None:
