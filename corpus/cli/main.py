@@ -6,6 +6,7 @@ import importlib
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -26,12 +27,23 @@ def _interrupt(number: int, frame: object) -> None:
     raise Interrupted(number)
 
 
+def _on_interrupt(handler: Callable[[int, object], None]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handler)
+
+
+def _leave(number: int, frame: object) -> None:
+    # Python ignores what is raised in some places of an import; and nothing has been begun.
+    os.write(2, b"corpus: interrupted before anything was begun; run the same command again\n")
+    os._exit(128 + number)
+
+
 def main() -> None:
     """Entry point: errors that a user can act on come as one line each on stderr."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+    _on_interrupt(_leave)
     try:
         _load(sys.argv[1] if len(sys.argv) > 1 else "")
+        _on_interrupt(_interrupt)
         app()
     except CorpusError as error:
         _tell(_meanwhile(error.path if isinstance(error, StoredError) else None) or error)
