@@ -319,3 +319,23 @@ def test_a_stage_whose_package_is_missing_is_said_before_anything_runs(
     with pytest.raises(CorpusError, match=r"train needs torch.*corpusmill\[train\]"):
         run(load(recipe(train={"steps": 1})))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_program_loads_ends_it(number: signal.Signals) -> None:
+    # Where an import ignores what is raised, as in a weak reference's callback.
+    code = f"""
+import os, weakref
+from corpus.cli import main
+class Loaded: pass
+def load(verb):
+    loaded = Loaded()
+    seen = weakref.ref(loaded, lambda _: os.kill(os.getpid(), {int(number)}))
+    del loaded
+    print("went on")
+main._load = load
+main.main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (128 + number, "")
+    assert done.stderr == "corpus: interrupted before anything was begun; run the same command again\n"
